@@ -1,0 +1,166 @@
+"""The ledger: what each tenant bears, by day and by month, with the rule and the confidence."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from finops.models import Tenant
+from finops.money import MoneyField, QuantityField
+from ingestion.models import Load, RevenueRow, Source
+
+
+class LedgerRow(models.Model):
+    """The columns of every ledger table (LedgerRow of the design); money in ``billing_currency``."""
+
+    load = models.ForeignKey(Load, on_delete=models.CASCADE, related_name="+", db_index=False)
+    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="+", db_index=False)
+    tenant = models.ForeignKey(
+        Tenant, null=True, on_delete=models.PROTECT, related_name="+", db_index=False,
+        help_text="Empty: no tenant bears it (unallocated).",
+    )
+    environment = models.CharField(max_length=63, blank=True)
+    product = models.CharField(max_length=63, blank=True)
+    team = models.CharField(max_length=63, blank=True)
+    service_provider_name = models.CharField(max_length=100)
+    service_category = models.CharField(max_length=40)
+    service_name = models.CharField(max_length=200)
+    region_id = models.CharField(max_length=40, blank=True)
+    charge_category = models.CharField(max_length=12)
+    billing_currency = models.CharField(max_length=3)
+    kind = models.CharField(max_length=10, help_text="billed, estimated or true-up")
+    granularity = models.CharField(max_length=5, help_text="hour, day or month: how fine the source's line is")
+    method = models.CharField(max_length=80, help_text="Rule that named the tenant, with its version.")
+    confidence = models.DecimalField(
+        max_digits=3, decimal_places=2, help_text="1.00 tag, 0.70–0.80 heuristic, 0.30 fallback, 0.00 none."
+    )
+    billed_cost = MoneyField()
+    effective_cost = MoneyField()
+    list_cost = MoneyField(null=True, help_text="Empty where the source names no list price.")
+    consumed_quantity = QuantityField(null=True, help_text="Empty where the lines have several units.")
+    consumed_unit = models.CharField(max_length=60, blank=True)
+    lines = models.PositiveBigIntegerField(help_text="Charge lines beneath.")
+
+    class Meta:
+        abstract = True
+
+
+class LedgerDay(LedgerRow):
+    """One day (UTC) of the charge period."""
+
+    day = models.DateField()
+
+    class Meta(LedgerRow.Meta):
+        indexes = [
+            models.Index(fields=["tenant", "day"], name="ledger_day_tenant"),
+            models.Index(fields=["day"], name="ledger_day_day"),
+            models.Index(fields=["load"], name="ledger_day_load"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.service_name} {self.effective_cost}"
+
+
+class LedgerMonth(LedgerRow):
+    """One calendar month: the sum of its ``LedgerDay`` rows, to the last stored digit."""
+
+    month = models.DateField()
+
+    class Meta(LedgerRow.Meta):
+        indexes = [
+            models.Index(fields=["tenant", "month"], name="ledger_month_tenant"),
+            models.Index(fields=["month"], name="ledger_month_month"),
+            models.Index(fields=["load"], name="ledger_month_load"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m} {self.service_name} {self.effective_cost}"
+
+
+class PnlDay(models.Model):
+    """Cost by day, tenant and statement line: the small table that pages read first.
+
+    The sum of ``LedgerDay`` over the columns that it leaves out.
+    """
+
+    load = models.ForeignKey(Load, on_delete=models.CASCADE, related_name="+", db_index=False)
+    day = models.DateField()
+    tenant = models.ForeignKey(Tenant, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    service_provider_name = models.CharField(max_length=100)
+    service_category = models.CharField(max_length=40)
+    charge_category = models.CharField(max_length=12)
+    billing_currency = models.CharField(max_length=3)
+    kind = models.CharField(max_length=10)
+    confidence = models.DecimalField(max_digits=3, decimal_places=2)
+    billed_cost = MoneyField()
+    effective_cost = MoneyField()
+    lines = models.PositiveBigIntegerField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["day"], name="pnl_day_day"),
+            models.Index(fields=["tenant", "day"], name="pnl_day_tenant"),
+            models.Index(fields=["load"], name="pnl_day_load"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.service_category} {self.effective_cost}"
+
+
+class UncertainCost(models.Model):
+    """Cost that no rule could give to a tenant, by day, account and (largest) resource.
+
+    The resources with the most dollars are named, the rest of an account is one row with an empty
+    ``resource_id``, so that the table stays small and its sum stays whole.
+    """
+
+    load = models.ForeignKey(Load, on_delete=models.CASCADE, related_name="+")
+    day = models.DateField()
+    sub_account_id = models.CharField(max_length=40, blank=True)
+    service_name = models.CharField(max_length=200)
+    charge_category = models.CharField(max_length=12)
+    resource_id = models.CharField(max_length=500, blank=True)
+    billing_currency = models.CharField(max_length=3)
+    billed_cost = MoneyField()
+    effective_cost = MoneyField()
+    lines = models.PositiveBigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["day", "sub_account_id"], name="uncertain_day_account")]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.sub_account_id} {self.resource_id} {self.effective_cost}"
+
+
+class CandidateTenant(models.Model):
+    """A tenant with certain cost in an account: a candidate for that account's uncertain cost."""
+
+    load = models.ForeignKey(Load, on_delete=models.CASCADE, related_name="+")
+    sub_account_id = models.CharField(max_length=40, blank=True)
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["load", "sub_account_id", "tenant"], name="one_candidate")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tenant.slug} in {self.sub_account_id}"
+
+
+class RecognisedRevenue(models.Model):
+    """The part of a revenue row that belongs to one day (straight-line)."""
+
+    revenue_row = models.ForeignKey(RevenueRow, on_delete=models.CASCADE, related_name="recognised")
+    day = models.DateField()
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="+", db_index=False)
+    currency = models.CharField(max_length=3)
+    amount = MoneyField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["day"], name="recognised_day"),
+            models.Index(fields=["tenant", "day"], name="recognised_tenant_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.tenant.slug} {self.amount}"

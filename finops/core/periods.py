@@ -1,0 +1,182 @@
+"""Billing periods and reporting windows: half-open, in UTC. Pure: the clock is an argument."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+_MONTH = re.compile(r"(\d{4})-(\d{2})")
+
+
+class PeriodError(ValueError):
+    """A text that names no period; the message is one sentence that says what to write."""
+
+
+def parse_month(text: str) -> date:
+    """``"2026-04"`` as the first day of that month. Raises ``PeriodError``."""
+    match = _MONTH.fullmatch(text.strip())
+    if match and 1 <= int(match[2]) <= 12 and int(match[1]) >= 1970:
+        return date(int(match[1]), int(match[2]), 1)
+    msg = f"{text!r} is not a month: write it as YYYY-MM, for example 2026-04."
+    raise PeriodError(msg)
+
+
+def month_text(day: date) -> str:
+    """The month of ``day`` as ``YYYY-MM``."""
+    return f"{day:%Y-%m}"
+
+
+def month_start(day: date) -> date:
+    """The first day of the month of ``day``."""
+    return day.replace(day=1)
+
+
+def add_months(day: date, months: int) -> date:
+    """The first day of the month ``months`` after (or before) the month of ``day``."""
+    index = day.year * 12 + day.month - 1 + months
+    return date(index // 12, index % 12 + 1, 1)
+
+
+def days_in_month(day: date) -> int:
+    """How many days the month of ``day`` has."""
+    return calendar.monthrange(day.year, day.month)[1]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A span of whole UTC days, ``start`` included, ``end`` excluded."""
+
+    start: date
+    end: date
+
+    def __post_init__(self) -> None:
+        if self.end <= self.start:
+            msg = f"The period from {self.start} to {self.end} is empty: its end must be after its start."
+            raise PeriodError(msg)
+
+    @property
+    def days(self) -> int:
+        """How many days the window holds."""
+        return (self.end - self.start).days
+
+    @property
+    def last_day(self) -> date:
+        """The last day that belongs to the window."""
+        return self.end - timedelta(days=1)
+
+    def __contains__(self, day: date) -> bool:
+        return self.start <= day < self.end
+
+    def each_day(self) -> Iterator[date]:
+        """Every day of the window in order."""
+        for offset in range(self.days):
+            yield self.start + timedelta(days=offset)
+
+    def each_month(self) -> Iterator[date]:
+        """The first day of every month that the window touches."""
+        month = month_start(self.start)
+        while month < self.end:
+            yield month
+            month = add_months(month, 1)
+
+    def is_whole_months(self) -> bool:
+        """Whether the window starts and ends on the first of a month."""
+        return self.start.day == 1 and self.end.day == 1
+
+    @classmethod
+    def of_month(cls, day: date) -> Window:
+        """The calendar month of ``day``."""
+        return cls(month_start(day), add_months(day, 1))
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One choice of the period picker."""
+
+    key: str
+    label: str
+
+
+PRESETS: tuple[Preset, ...] = (
+    Preset("today", "Today"),
+    Preset("7d", "7 days"),
+    Preset("30d", "30 days"),
+    Preset("90d", "90 days"),
+    Preset("mtd", "Month to date"),
+    Preset("last-month", "Last month"),
+    Preset("quarter", "Quarter to date"),
+    Preset("3m", "3 months"),
+)
+
+
+@dataclass(frozen=True)
+class ReportingPeriod:
+    """What the URL says: ``key`` (a preset, ``YYYY-MM`` or ``custom``) and the window it means."""
+
+    key: str
+    label: str
+    window: Window
+
+    @property
+    def previous(self) -> Window:
+        """The same span just before: calendar months step by months, other spans by their days.
+
+        A month to date compares with the same days of the month before (1–22 with 1–22), cut where
+        that month is shorter.
+        """
+        window = self.window
+        if window.is_whole_months():
+            months = sum(1 for _ in window.each_month())
+            return Window(add_months(window.start, -months), window.start)
+        if self.key == "mtd":
+            start = add_months(window.start, -1)
+            return Window(start, min(start + timedelta(days=window.days), window.start))
+        return Window(window.start - timedelta(days=window.days), window.start)
+
+
+def resolve_period(key: str, *, today: date, start: str = "", end: str = "") -> ReportingPeriod:
+    """The reporting period that ``key`` means on ``today``.
+
+    ``key`` is a preset of ``PRESETS``, a month ``YYYY-MM``, or ``custom`` with ``start`` and ``end``
+    (ISO days, ``end`` included, as people write spans). Raises ``PeriodError``.
+    """
+    tomorrow = today + timedelta(days=1)
+    first = month_start(today)
+    windows = {
+        "today": Window(today, tomorrow),
+        "7d": Window(tomorrow - timedelta(days=7), tomorrow),
+        "30d": Window(tomorrow - timedelta(days=30), tomorrow),
+        "90d": Window(tomorrow - timedelta(days=90), tomorrow),
+        "mtd": Window(first, tomorrow),
+        "last-month": Window(add_months(first, -1), first),
+        "quarter": Window(date(today.year, 3 * ((today.month - 1) // 3) + 1, 1), tomorrow),
+        "3m": Window(add_months(first, -2), tomorrow),
+    }
+    if key in windows:
+        label = next(preset.label for preset in PRESETS if preset.key == key)
+        return ReportingPeriod(key, label, windows[key])
+    if key == "custom":
+        first_day, last_day = _parse_day(start, "from"), _parse_day(end, "to")
+        if last_day < first_day:
+            msg = f"The period ends ({last_day}) before it starts ({first_day}): swap the two days."
+            raise PeriodError(msg)
+        window = Window(first_day, last_day + timedelta(days=1))
+        return ReportingPeriod("custom", f"{first_day} to {last_day}", window)
+    month = parse_month(key)
+    return ReportingPeriod(month_text(month), f"{month:%B %Y}", Window.of_month(month))
+
+
+def _parse_day(text: str, name: str) -> date:
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        msg = f"{name}={text!r} is not a day: write it as YYYY-MM-DD, for example 2026-04-01."
+        raise PeriodError(msg) from None
+
+
+def utc_midnight(day: date) -> datetime:
+    """The moment ``day`` begins, aware, in UTC."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -1,0 +1,267 @@
+"""What was delivered, what of it is current, and what had to be put aside."""
+
+from __future__ import annotations
+
+import uuid
+from decimal import Decimal
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q, Value
+
+from finops.core.amounts import MONEY_QUANTUM, TAIL_UNITS, join_exact
+from finops.models import Tenant
+from finops.money import MoneyField
+
+
+class Source(models.Model):
+    """One place that delivers: an AWS export, a revenue file."""
+
+    slug = models.CharField(max_length=80, unique=True, help_text="The name in commands and addresses.")
+    kind = models.CharField(
+        max_length=40, help_text="Which reader reads it, for example aws_cur (see ingestion/sources)."
+    )
+    identity = models.CharField(
+        max_length=300,
+        help_text="What the provider calls it, for example the ARN of the export. Never reused.",
+    )
+    name = models.CharField(max_length=200, help_text="The name people read.")
+    service_provider_name = models.CharField(
+        max_length=100, blank=True, help_text="FOCUS ServiceProviderName; empty for revenue."
+    )
+    expected_every_hours = models.PositiveIntegerField(
+        default=36,
+        help_text="Hours after which data is called late: the newest charge must be younger than this.",
+    )
+    is_active = models.BooleanField(default=True, help_text="An inactive source is not expected to deliver.")
+    created_at = models.DateTimeField(help_text="First seen (UTC).")
+
+    class Meta:
+        ordering = ["slug"]
+        constraints = [models.UniqueConstraint(fields=["kind", "identity"], name="one_source_per_identity")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Delivery(models.Model):
+    """What a source handed over once: a manifest with its files, or one file."""
+
+    class State(models.TextChoices):
+        """discovered → loading → loaded or rejected; `superseded` when a newer one was there first."""
+
+        DISCOVERED = "discovered"
+        LOADING = "loading"
+        LOADED = "loaded"
+        REJECTED = "rejected"
+        SUPERSEDED = "superseded"
+
+    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="deliveries")
+    key = models.CharField(max_length=1000, help_text="The manifest's or file's key as the provider names it.")
+    execution_id = models.CharField(max_length=200, blank=True, help_text="The provider's id of this run.")
+    delivered_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the provider made it (UTC), where its key says so."
+    )
+    billing_period = models.DateField(null=True, blank=True, help_text="First day of the month; empty for revenue.")
+    sha256 = models.CharField(max_length=64, blank=True, help_text="Digest over the manifest and its files.")
+    state = models.CharField(max_length=12, choices=State.choices, default=State.DISCOVERED)
+    rows = models.PositiveBigIntegerField(default=0, help_text="Rows in the files, loaded or not.")
+    rejected_rows = models.PositiveBigIntegerField(default=0, help_text="Rows put aside.")
+    bytes = models.PositiveBigIntegerField(default=0, help_text="Size of the files as delivered.")
+    error = models.TextField(blank=True, help_text="Why it was rejected: one sentence.")
+    discovered_at = models.DateTimeField(help_text="First seen (UTC).")
+    finished_at = models.DateTimeField(null=True, blank=True, help_text="Loaded or rejected (UTC).")
+
+    class Meta:
+        ordering = ["-discovered_at", "-id"]
+        verbose_name_plural = "deliveries"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source", "billing_period", "key", "execution_id", "sha256"],
+                name="one_row_per_delivery",
+                nulls_distinct=False,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source.slug} {self.key}"
+
+
+class Load(models.Model):
+    """One reading of a delivery into the lake; the row decides what readers see."""
+
+    class State(models.TextChoices):
+        """staged (invisible) → current → superseded."""
+
+        STAGED = "staged"
+        CURRENT = "current"
+        SUPERSEDED = "superseded"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="loads")
+    delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="loads")
+    billing_period = models.DateField(help_text="First day of the month.")
+    state = models.CharField(max_length=12, choices=State.choices, default=State.STAGED)
+    lines = models.PositiveBigIntegerField(default=0, help_text="Charge lines in the lake.")
+    rejected_lines = models.PositiveBigIntegerField(default=0)
+    line_types = models.JSONField(
+        default=dict, help_text="Provider's line type → number of lines; unknown ones are here too."
+    )
+    unknown_line_types = models.JSONField(default=list, help_text="Types that the reader does not know.")
+    data_through = models.DateTimeField(
+        null=True, blank=True, help_text="End of the newest usage in it (UTC)."
+    )
+    started_at = models.DateTimeField()
+    committed_at = models.DateTimeField(null=True, blank=True)
+    superseded_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-started_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source", "billing_period"],
+                condition=Q(state="current"),
+                name="one_current_load_per_period",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source.slug} {self.billing_period:%Y-%m} ({self.state})"
+
+
+class LakeFile(models.Model):
+    """One Parquet file of a load: the catalogue that readers get their file lists from."""
+
+    class Kind(models.TextChoices):
+        """Which table of the lake."""
+
+        CHARGES = "charges"
+        ALLOCATED = "allocated"
+        HOURLY = "hourly"
+
+    load = models.ForeignKey(Load, on_delete=models.CASCADE, related_name="files")
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    path = models.CharField(max_length=500, help_text="Below the lake's root.")
+    rows = models.PositiveBigIntegerField()
+    bytes = models.PositiveBigIntegerField()
+
+    class Meta:
+        ordering = ["load", "kind", "path"]
+        constraints = [models.UniqueConstraint(fields=["path"], name="one_row_per_lake_file")]
+
+    def __str__(self) -> str:
+        return self.path
+
+
+_UNIT = Value(MONEY_QUANTUM, output_field=MoneyField())
+
+
+class LoadTotal(models.Model):
+    """A load's control totals in one currency, on billed cost, exact to 18 decimals.
+
+    An exact amount is a head of 8 decimals, rounded down, and a tail in units of 1e-18. The ledger's
+    own sums have no tail. The database refuses a row that does not add up.
+    """
+
+    EXACT: ClassVar[tuple[str, ...]] = ("source_total", "ingested", "rejected", "rounding")
+
+    load = models.ForeignKey(Load, on_delete=models.CASCADE, related_name="totals")
+    billing_currency = models.CharField(max_length=3)
+    source_total_head = MoneyField(help_text="Sum over the source's rows, read before anything else.")
+    source_total_tail = models.BigIntegerField()
+    ingested_head = MoneyField(help_text="Sum of the charge lines in the lake.")
+    ingested_tail = models.BigIntegerField()
+    rejected_head = MoneyField(help_text="Sum of the readable amounts among the rejected rows.")
+    rejected_tail = models.BigIntegerField()
+    allocated = MoneyField(help_text="Ledger rows that a tenant bears.")
+    unallocated = MoneyField(help_text="Ledger rows that no tenant bears yet.")
+    rounding_head = MoneyField(help_text="What rounding ledger rows to 8 decimals left.")
+    rounding_tail = models.BigIntegerField()
+    lines = models.PositiveBigIntegerField()
+    rejected_lines = models.PositiveBigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["load", "billing_currency"], name="one_total_per_currency"),
+            models.CheckConstraint(
+                name="ingested_is_allocated_unallocated_and_residual",
+                condition=Q(ingested_head=F("allocated") + F("unallocated") + F("rounding_head"))
+                & Q(ingested_tail=F("rounding_tail")),
+            ),
+            models.CheckConstraint(
+                name="source_is_ingested_and_rejected",
+                condition=(
+                    Q(source_total_head=F("ingested_head") + F("rejected_head"))
+                    & Q(source_total_tail=F("ingested_tail") + F("rejected_tail"))
+                )
+                | (
+                    Q(source_total_head=F("ingested_head") + F("rejected_head") + _UNIT)
+                    & Q(source_total_tail=F("ingested_tail") + F("rejected_tail") - TAIL_UNITS)
+                ),
+            ),
+            models.CheckConstraint(
+                name="tails_are_below_one_unit",
+                condition=Q(source_total_tail__range=(0, TAIL_UNITS - 1))
+                & Q(ingested_tail__range=(0, TAIL_UNITS - 1))
+                & Q(rejected_tail__range=(0, TAIL_UNITS - 1))
+                & Q(rounding_tail__range=(0, TAIL_UNITS - 1)),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.load} {self.billing_currency}"
+
+    def exact(self, name: str) -> Decimal:
+        """One of ``EXACT`` as the full amount in ``billing_currency``."""
+        return join_exact(getattr(self, f"{name}_head"), getattr(self, f"{name}_tail"))
+
+
+class RejectedRow(models.Model):
+    """A row that could not be read: where it stands, why, and what of it may be shown."""
+
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="rejects")
+    file = models.CharField(max_length=1000, help_text="Key of the file within the delivery.")
+    line = models.PositiveBigIntegerField(help_text="Line of the file, the header being line 1.")
+    reason = models.CharField(max_length=300, help_text="One sentence.")
+    text = models.TextField(help_text="The row, redacted and cut.")
+    amount = models.CharField(
+        max_length=80, blank=True, help_text="Its cost, exact, where that could be read."
+    )
+    billing_currency = models.CharField(max_length=3, blank=True)
+
+    class Meta:
+        ordering = ["delivery", "file", "line"]
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} {self.reason}"
+
+
+class RevenueRow(models.Model):
+    """Revenue as invoiced: net of tax and discount, recognised straight-line over its service days."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="revenue_rows")
+    service_start = models.DateField(help_text="First day of the service.")
+    service_end = models.DateField(help_text="The day after the last day of the service.")
+    amount = MoneyField(help_text="Net of tax and discount; negative for a credit note.")
+    currency = models.CharField(max_length=3, help_text="ISO 4217, for example USD.")
+    invoice_id = models.CharField(max_length=100)
+    line_id = models.CharField(
+        max_length=100, blank=True, help_text="Tells apart lines of one invoice for the same days."
+    )
+    delivery = models.ForeignKey(
+        Delivery, null=True, blank=True, on_delete=models.SET_NULL, related_name="revenue_rows",
+        help_text="The file it came from; empty when it was typed in.",
+    )
+
+    class Meta:
+        ordering = ["-service_start", "tenant__slug", "invoice_id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["invoice_id", "tenant", "service_start", "service_end", "line_id"],
+                name="one_revenue_row_per_invoice_line",
+            ),
+            models.CheckConstraint(condition=Q(service_end__gt=F("service_start")), name="service_days_exist"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.invoice_id} {self.tenant.slug} {self.amount} {self.currency}"
