@@ -21,15 +21,15 @@ class LedgerRow(models.Model):
     environment = models.CharField(max_length=63, blank=True)
     product = models.CharField(max_length=63, blank=True)
     team = models.CharField(max_length=63, blank=True)
-    service_provider_name = models.CharField(max_length=100)
+    service_provider_name = models.TextField()
     service_category = models.CharField(max_length=40)
-    service_name = models.CharField(max_length=200)
-    region_id = models.CharField(max_length=40, blank=True)
+    service_name = models.TextField()
+    region_id = models.TextField(blank=True)
     charge_category = models.CharField(max_length=12)
     billing_currency = models.CharField(max_length=3)
     kind = models.CharField(max_length=10, help_text="billed, estimated or true-up")
     granularity = models.CharField(max_length=5, help_text="hour, day or month: how fine the source's line is")
-    method = models.CharField(max_length=80, help_text="Rule that named the tenant, with its version.")
+    method = models.TextField(help_text="Rule that named the tenant, with its version.")
     confidence = models.DecimalField(
         max_digits=3, decimal_places=2, help_text="1.00 tag, 0.70–0.80 heuristic, 0.30 fallback, 0.00 none."
     )
@@ -37,7 +37,7 @@ class LedgerRow(models.Model):
     effective_cost = MoneyField()
     list_cost = MoneyField(null=True, help_text="Empty where the source names no list price.")
     consumed_quantity = QuantityField(null=True, help_text="Empty where the lines have several units.")
-    consumed_unit = models.CharField(max_length=60, blank=True)
+    consumed_unit = models.TextField(blank=True)
     lines = models.PositiveBigIntegerField(help_text="Charge lines beneath.")
 
     class Meta:
@@ -85,7 +85,7 @@ class PnlDay(models.Model):
     load = models.ForeignKey(Load, on_delete=models.CASCADE, related_name="+", db_index=False)
     day = models.DateField()
     tenant = models.ForeignKey(Tenant, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
-    service_provider_name = models.CharField(max_length=100)
+    service_provider_name = models.TextField()
     service_category = models.CharField(max_length=40)
     charge_category = models.CharField(max_length=12)
     billing_currency = models.CharField(max_length=3)
@@ -115,10 +115,10 @@ class UncertainCost(models.Model):
 
     load = models.ForeignKey(Load, on_delete=models.CASCADE, related_name="+")
     day = models.DateField()
-    sub_account_id = models.CharField(max_length=40, blank=True)
-    service_name = models.CharField(max_length=200)
+    sub_account_id = models.TextField(blank=True)
+    service_name = models.TextField()
     charge_category = models.CharField(max_length=12)
-    resource_id = models.CharField(max_length=500, blank=True)
+    resource_id = models.TextField(blank=True)
     billing_currency = models.CharField(max_length=3)
     billed_cost = MoneyField()
     effective_cost = MoneyField()
@@ -135,7 +135,7 @@ class CandidateTenant(models.Model):
     """A tenant with certain cost in an account: a candidate for that account's uncertain cost."""
 
     load = models.ForeignKey(Load, on_delete=models.CASCADE, related_name="+")
-    sub_account_id = models.CharField(max_length=40, blank=True)
+    sub_account_id = models.TextField(blank=True)
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="+")
 
     class Meta:

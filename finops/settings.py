@@ -51,7 +51,7 @@ if DEBUG or TESTING:
 if not SECRET_KEY:
     _stop("SECRET_KEY is not set: put 50 random characters there (`make setup` writes a .env with one).")
 if not ALLOWED_HOSTS:
-    _stop("ALLOWED_HOSTS is not set: name the hosts that serve the product, for example ALLOWED_HOSTS=finops.example.com.")
+    _stop("ALLOWED_HOSTS is not set: name the hosts that serve the product, as in finops.example.com.")
 
 # --- the house -----------------------------------------------------------------------------------
 
@@ -74,9 +74,11 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
 ]
 
-# Who comes next is not known to who came before: each step is a dotted name, called as
-# `step(load_id=…, progress=…)` with the load that the step before left behind.
-PIPELINE_AFTER_READ = ["allocation.services.allocate_load"]
+# Who comes next is not known to who came before: what a source produces is handed to these steps.
+PIPELINE = {
+    "charges": ["allocation.services.allocate_load"],
+    "revenue": ["allocation.services.recognise_delivery"],
+}
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -178,13 +180,15 @@ AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
 ]
-AXES_HANDLER = "axes.handlers.cache.AxesCacheHandler"
+# Counters must be shared by all web processes: in Redis, or else in the database.
+AXES_HANDLER = "axes.handlers." + ("cache.AxesCacheHandler" if REDIS_URL else "database.AxesDatabaseHandler")
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
+AXES_ENABLE_ADMIN = False  # its tables stay empty: the counters are in the cache
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -254,5 +258,10 @@ LOGGING: dict[str, Any] = {
         "stderr": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "json"}
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {"django.server": {"handlers": ["stderr"], "propagate": False}},
+    # Django's own handlers would print and mail unredacted tracebacks; without them all goes to the root.
+    "loggers": {
+        "django": {"handlers": [], "level": LOG_LEVEL},
+        "django.server": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
+    },
 }
+DEFAULT_EXCEPTION_REPORTER = "finops.logs.RedactingExceptionReporter"

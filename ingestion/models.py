@@ -76,11 +76,16 @@ class Delivery(models.Model):
         ordering = ["-discovered_at", "-id"]
         verbose_name_plural = "deliveries"
         constraints = [
+            # Two, because SQLite takes two empty periods for two different ones.
             models.UniqueConstraint(
                 fields=["source", "billing_period", "key", "execution_id", "sha256"],
                 name="one_row_per_delivery",
-                nulls_distinct=False,
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["source", "key", "execution_id", "sha256"],
+                condition=Q(billing_period__isnull=True),
+                name="one_row_per_delivery_without_period",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -177,6 +182,11 @@ class LoadTotal(models.Model):
     unallocated = MoneyField(help_text="Ledger rows that no tenant bears yet.")
     rounding_head = MoneyField(help_text="What rounding ledger rows to 8 decimals left.")
     rounding_tail = models.BigIntegerField()
+    beyond_18_decimals = models.CharField(
+        max_length=120,
+        default="0",
+        help_text="Sum of the source's digits after the 18th decimal, exact; the lake cannot hold them.",
+    )
     lines = models.PositiveBigIntegerField()
     rejected_lines = models.PositiveBigIntegerField()
 

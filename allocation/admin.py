@@ -1,0 +1,49 @@
+"""Admin of revenue: it lives here because a changed row is recognised anew, which is this app's work."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.forms import ModelForm
+from django.http import HttpRequest
+
+from allocation.services import recognise_revenue
+from finops.core.amounts import money_text
+from ingestion.models import RevenueRow
+
+
+@admin.register(RevenueRow)
+class RevenueRowAdmin(admin.ModelAdmin[RevenueRow]):
+    """Revenue rows, imported or typed in; saving one spreads it over its service days again."""
+
+    list_display = (
+        "invoice_id",
+        "tenant",
+        "service_start",
+        "service_end",
+        "amount_shown",
+        "delivery",
+    )
+    list_filter = ("currency", "service_start")
+    list_select_related = ("tenant", "delivery__source")
+    search_fields = ("invoice_id", "tenant__slug", "tenant__name")
+    autocomplete_fields = ("tenant",)
+    readonly_fields = ("delivery",)
+    date_hierarchy = "service_start"
+
+    @admin.display(description="Amount", ordering="amount")
+    def amount_shown(self, row: RevenueRow) -> str:
+        """In cents, with the currency."""
+        return money_text(row.amount, row.currency)
+
+    def save_model(
+        self, request: HttpRequest, obj: RevenueRow, form: ModelForm[RevenueRow], change: bool
+    ) -> None:
+        """Save, then recognise anew; the admin's transaction holds both."""
+        super().save_model(request, obj, form, change)
+        recognise_revenue(revenue_row_ids=[obj.pk])
+
+    def has_delete_permission(self, request: HttpRequest, obj: RevenueRow | None = None) -> bool:
+        """Only rows that were typed in: an imported one is corrected by its source."""
+        if obj is not None and obj.delivery_id is not None:
+            return False
+        return super().has_delete_permission(request, obj)

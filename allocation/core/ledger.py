@@ -1,0 +1,150 @@
+"""From exact rows of the lake to ledger rows with 8 decimals, and what rounding left. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
+
+from finops.core.amounts import EXACT, ZERO, to_money
+from finops.core.periods import month_start
+
+_QUANTITY = Decimal("0.0001")
+_MAX_QUANTITY = Decimal("9e14")
+
+
+class LedgerKey(NamedTuple):
+    """What a ledger row is about; ``tenant`` is a slug, empty where nobody bears it."""
+
+    tenant: str
+    environment: str
+    product: str
+    team: str
+    method: str
+    confidence: Decimal
+    service_provider_name: str
+    service_category: str
+    service_name: str
+    region_id: str
+    charge_category: str
+    billing_currency: str
+    granularity: str
+
+
+class LedgerAmounts(NamedTuple):
+    """The measures of a ledger row."""
+
+    billed_cost: Decimal
+    effective_cost: Decimal
+    list_cost: Decimal | None
+    consumed_quantity: Decimal | None
+    consumed_unit: str
+    lines: int
+
+
+class PnlKey(NamedTuple):
+    """What a row of the small P&L table is about."""
+
+    day: date
+    tenant: str
+    service_provider_name: str
+    service_category: str
+    charge_category: str
+    billing_currency: str
+    confidence: Decimal
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """A load's rows for all tables. ``ingested`` is exact, per currency, on billed cost."""
+
+    days: Sequence[tuple[date, LedgerKey, LedgerAmounts]]
+    months: Sequence[tuple[date, LedgerKey, LedgerAmounts]]
+    pnl: Sequence[tuple[PnlKey, tuple[Decimal, Decimal, int]]]
+    exact: dict[str, Decimal] = field(default_factory=dict)
+    rounded: dict[str, Decimal] = field(default_factory=dict)
+
+
+def build_ledger(rows: Iterable[Sequence[object]]) -> Ledger:
+    """``rows`` as ``allocation.core.sql.daily`` gives them: day, key columns, measures.
+
+    Each measure is rounded once, on its day; months and the P&L table are sums of rounded days, so
+    that a month is exactly its days.
+    """
+    days: list[tuple[date, LedgerKey, LedgerAmounts]] = []
+    months: dict[tuple[date, LedgerKey], LedgerAmounts] = {}
+    pnl: dict[PnlKey, tuple[Decimal, Decimal, int]] = {}
+    exact: dict[str, Decimal] = defaultdict(Decimal)
+    rounded: dict[str, Decimal] = defaultdict(Decimal)
+    for row in rows:
+        day, key, amounts = _row(row)
+        billed: Decimal = row[14]  # type: ignore[assignment]
+        exact[key.billing_currency] = EXACT.add(exact[key.billing_currency], billed)
+        rounded[key.billing_currency] = EXACT.add(
+            rounded[key.billing_currency], amounts.billed_cost
+        )
+        days.append((day, key, amounts))
+        month = (month_start(day), key)
+        months[month] = _add(months[month], amounts) if month in months else amounts
+        small = PnlKey(
+            day,
+            key.tenant,
+            key.service_provider_name,
+            key.service_category,
+            key.charge_category,
+            key.billing_currency,
+            key.confidence,
+        )
+        billed_sum, effective_sum, lines = pnl.get(small, (ZERO, ZERO, 0))
+        pnl[small] = (
+            EXACT.add(billed_sum, amounts.billed_cost),
+            EXACT.add(effective_sum, amounts.effective_cost),
+            lines + amounts.lines,
+        )
+    return Ledger(
+        days=days,
+        months=[(month, key, amounts) for (month, key), amounts in months.items()],
+        pnl=list(pnl.items()),
+        exact=dict(exact),
+        rounded=dict(rounded),
+    )
+
+
+def _row(row: Sequence[object]) -> tuple[date, LedgerKey, LedgerAmounts]:
+    (day, tenant, environment, product, team, method, confidence, *group) = row[:14]
+    billed, effective, listed, quantity, unit, lines = row[14:]
+    key = LedgerKey(tenant, environment, product, team, method, confidence, *group)  # type: ignore[arg-type]
+    amounts = LedgerAmounts(
+        to_money(billed),  # type: ignore[arg-type]
+        to_money(effective),  # type: ignore[arg-type]
+        None if listed is None else to_money(listed),  # type: ignore[arg-type]
+        _quantity(quantity),  # type: ignore[arg-type]
+        str(unit or ""),
+        int(lines),  # type: ignore[call-overload]
+    )
+    return day, key, amounts  # type: ignore[return-value]
+
+
+def _quantity(value: Decimal | None) -> Decimal | None:
+    if value is None or abs(value) > _MAX_QUANTITY:
+        return None
+    return value.quantize(_QUANTITY)
+
+
+def _add(one: LedgerAmounts, other: LedgerAmounts) -> LedgerAmounts:
+    same_unit = one.consumed_unit == other.consumed_unit
+    quantities = (one.consumed_quantity, other.consumed_quantity)
+    lists = [value for value in (one.list_cost, other.list_cost) if value is not None]
+    return LedgerAmounts(
+        EXACT.add(one.billed_cost, other.billed_cost),
+        EXACT.add(one.effective_cost, other.effective_cost),
+        EXACT.add(lists[0], lists[1]) if len(lists) == 2 else (lists[0] if lists else None),
+        EXACT.add(quantities[0], quantities[1])
+        if same_unit and quantities[0] is not None and quantities[1] is not None
+        else None,
+        one.consumed_unit if same_unit else "",
+        one.lines + other.lines,
+    )

@@ -1,0 +1,89 @@
+"""`manage.py ingest --source aws_cur --from FOLDER [--period YYYY-MM]`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from composition.output import print_table, progress_bars
+from finops.core.periods import PeriodError, month_text, parse_month
+from finops.registry import UnknownPlugin
+from ingestion.services import IngestReport, Outcome, ingest
+
+
+class Command(BaseCommand):
+    """Load deliveries; exit code 0 loaded, 1 loaded with rejects or failures, 2 nothing loaded."""
+
+    help = (
+        "Load what a folder holds into the ledger. Exit code: 0 loaded, 1 loaded but some rows or "
+        "deliveries were put aside, 2 nothing loaded."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """The options."""
+        parser.add_argument("--source", required=True, help="what it is: aws_cur, revenue_csv")
+        parser.add_argument("--from", required=True, dest="location", help="folder (or file) to read")
+        parser.add_argument("--period", help="only this billing period, YYYY-MM")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Load and report."""
+        try:
+            period = parse_month(options["period"]) if options["period"] else None
+            with progress_bars(sys.stderr) as progress:
+                report = ingest(
+                    kind=options["source"],
+                    location=Path(options["location"]).expanduser(),
+                    period=period,
+                    progress=progress,
+                )
+        except (PeriodError, UnknownPlugin) as error:
+            raise CommandError(str(error), returncode=2) from None
+        self._show(report)
+        if report.exit_code == 2:
+            raise CommandError("Nothing was loaded.", returncode=2)
+        if report.exit_code:
+            sys.exit(report.exit_code)
+
+    def _show(self, report: IngestReport) -> None:
+        for outcome in report.outcomes:
+            if outcome.status == "failed":
+                self.stderr.write(self.style.ERROR(outcome.sentence))
+        shown = [outcome for outcome in report.outcomes if outcome.status != "failed"]
+        if shown:
+            print_table(
+                self.stdout._out,  # type: ignore[attr-defined]  # the stream below Django's wrapper
+                (
+                    ("source", "left"),
+                    ("period", "left"),
+                    ("status", "left"),
+                    ("rows", "right"),
+                    ("rejected", "right"),
+                    ("bytes", "right"),
+                    ("delivery", "left"),
+                ),
+                [_cells(outcome) for outcome in shown],
+            )
+        for outcome in shown:
+            if outcome.unknown_line_types:
+                names = ", ".join(outcome.unknown_line_types)
+                self.stdout.write(f"Unknown line types, loaded as adjustments: {names}.")
+            if outcome.rejected_rows:
+                self.stdout.write(
+                    f"{outcome.rejected_rows} rows of {outcome.key} were put aside; "
+                    "Reconciliation → the delivery lists each with its line and reason."
+                )
+
+
+def _cells(outcome: Outcome) -> tuple[str, ...]:
+    return (
+        outcome.source,
+        month_text(outcome.billing_period) if outcome.billing_period else "—",
+        outcome.status,
+        f"{outcome.rows:,}",
+        f"{outcome.rejected_rows:,}",
+        f"{outcome.bytes:,}",
+        outcome.key,
+    )

@@ -1,0 +1,155 @@
+"""`manage.py pnl --period YYYY-MM [--tenant SLUG] [--format table|json|csv]`."""
+
+from __future__ import annotations
+
+import csv
+import json
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from allocation.core.pnl import Pnl
+from allocation.selectors import Slice, other_currencies, pnl_by_tenant
+from composition.output import print_table
+from finops.core.amounts import exact_sum, plain, to_cents
+from finops.core.periods import PeriodError, Window, month_text, parse_month
+from finops.core.tunables import Effective
+from finops.models import Tenant
+from finops.selectors import effective_setting
+
+FIELDS = (
+    "tenant",
+    "period",
+    "currency",
+    "revenue",
+    "direct_cost",
+    "shared_cost",
+    "cost",
+    "gross_profit",
+    "gross_margin",
+    "credits",
+    "gross_profit_after_credits",
+    "tax",
+    "firm",
+    "inferred",
+    "fallback",
+    "gross_margin_low",
+    "gross_margin_high",
+    "margin_goal",
+    "verdict",
+)
+UNALLOCATED = "(unallocated)"
+
+
+class Command(BaseCommand):
+    """Print every tenant's P&L of a month, effective cost, exact."""
+
+    help = "Revenue, cost and gross margin of a month, by tenant. Money in JSON and CSV is exact text."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """The options."""
+        parser.add_argument("--period", required=True, help="the month, YYYY-MM")
+        parser.add_argument("--tenant", help="only this tenant (slug)")
+        parser.add_argument("--format", choices=("table", "json", "csv"), default="table")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Print the rows."""
+        try:
+            window = Window.of_month(parse_month(options["period"]))
+        except PeriodError as error:
+            raise CommandError(str(error), returncode=2) from None
+        slug = options["tenant"]
+        if slug and not Tenant.objects.filter(slug=slug).exists():
+            known = ", ".join(Tenant.objects.values_list("slug", flat=True)[:10]) or "none yet"
+            msg = f"There is no tenant {slug!r}. Known: {known}."
+            raise CommandError(msg, returncode=2)
+        slice_ = Slice(
+            window=window, tenants=(slug,) if slug else None, currency=settings.REPORTING_CURRENCY
+        )
+        rows = _rows(slice_, window)
+        if options["format"] == "json":
+            self.stdout.write(json.dumps(rows, indent=2))
+        elif options["format"] == "csv":
+            writer = csv.DictWriter(self.stdout, FIELDS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        else:
+            self._table(rows, slice_)
+
+    def _table(self, rows: list[dict[str, Any]], slice_: Slice) -> None:
+        if not rows:
+            self.stdout.write(f"No revenue and no cost in {month_text(slice_.window.start)}.")
+            return
+        shown = ("revenue", "cost", "gross_profit", "credits", "tax")
+        print_table(
+            self.stdout._out,  # type: ignore[attr-defined]  # the stream below Django's wrapper
+            (
+                ("tenant", "left"),
+                *((name.replace("_", " "), "right") for name in shown),
+                ("gross margin", "right"),
+                ("bounds", "right"),
+                ("against the goal", "left"),
+            ),
+            [_cells(row, shown) for row in rows],
+            title=f"{month_text(slice_.window.start)} · {slice_.currency} · effective cost",
+        )
+        if others := other_currencies(slice_):
+            self.stdout.write(f"Not shown, because not converted: {', '.join(others)}.")
+
+
+def _rows(slice_: Slice, window: Window) -> list[dict[str, Any]]:
+    pnls = pnl_by_tenant(slice_)
+    tenants = {tenant.slug: tenant for tenant in Tenant.objects.filter(slug__in=[s for s in pnls if s])}
+    ordered = sorted(pnls, key=lambda slug: (slug is None, slug or ""))
+    return [
+        _object(slug, pnls[slug], effective_setting("MARGIN_GOAL", tenants.get(slug or "")), slice_, window)
+        for slug in ordered
+    ]
+
+
+def _object(
+    slug: str | None, pnl: Pnl, goal: Effective, slice_: Slice, window: Window
+) -> dict[str, Any]:
+    def margin(value: Any) -> str | None:
+        return None if value is None else plain(value)
+
+    return {
+        "tenant": slug or UNALLOCATED,
+        "period": month_text(window.start),
+        "currency": slice_.currency,
+        "revenue": plain(pnl.revenue),
+        "direct_cost": plain(exact_sum(pnl.direct.values())),
+        "shared_cost": None if pnl.shared is None else plain(pnl.shared),
+        "cost": plain(pnl.cost),
+        "gross_profit": plain(pnl.gross_profit),
+        "gross_margin": margin(pnl.gross_margin),
+        "credits": plain(pnl.credits),
+        "gross_profit_after_credits": plain(pnl.gross_profit_after_credits),
+        "tax": plain(exact_sum(pnl.below_line.values())),
+        "firm": plain(pnl.firm),
+        "inferred": plain(pnl.inferred),
+        "fallback": plain(pnl.fallback),
+        "gross_margin_low": margin(pnl.margin_low),
+        "gross_margin_high": margin(pnl.margin_high),
+        "margin_goal": plain(goal.value),
+        "verdict": pnl.verdict(goal.value).value if slug else "unallocated",
+    }
+
+
+def _cells(row: dict[str, Any], shown: tuple[str, ...]) -> tuple[str, ...]:
+    def money(text: str) -> str:
+        return f"{to_cents(Decimal(text)):,}"
+
+    def percent(text: str | None) -> str:
+        return "—" if text is None else f"{Decimal(text) * 100:.1f} %"
+
+    bounds = f"{percent(row['gross_margin_low'])} … {percent(row['gross_margin_high'])}"
+    return (
+        row["tenant"],
+        *(money(row[name]) for name in shown),
+        percent(row["gross_margin"]),
+        "—" if row["gross_margin_low"] is None else bounds,
+        row["verdict"],
+    )

@@ -1,0 +1,142 @@
+"""Admin of what was delivered: sources are named here, the trail of deliveries is read."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.forms import ModelForm
+from django.http import HttpRequest
+
+from finops import clock
+from finops.admin_site import ReadOnlyAdmin
+from finops.core.amounts import money_text, plain
+from ingestion.models import Delivery, LakeFile, Load, LoadTotal, RejectedRow, Source
+
+
+@admin.register(Source)
+class SourceAdmin(admin.ModelAdmin[Source]):
+    """Sources: what is delivered from where, and how often it is expected."""
+
+    list_display = (
+        "slug",
+        "name",
+        "kind",
+        "service_provider_name",
+        "expected_every_hours",
+        "is_active",
+    )
+    list_filter = ("kind", "is_active")
+    search_fields = ("slug", "name", "identity")
+    actions = None
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Source | None = None
+    ) -> tuple[str, ...]:
+        """What names the source to the provider is set once: its loads hang on it."""
+        return ("slug", "kind", "identity", "created_at") if obj else ("created_at",)
+
+    def save_model(
+        self, request: HttpRequest, obj: Source, form: ModelForm[Source], change: bool
+    ) -> None:
+        """Date a source that a person creates."""
+        if obj.created_at is None:
+            obj.created_at = clock.now()
+        super().save_model(request, obj, form, change)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Source | None = None) -> bool:
+        """Never: a source is made inactive."""
+        return False
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    """Deliveries with their state and, where one was refused, the reason."""
+
+    list_display = (
+        "key",
+        "source",
+        "billing_period",
+        "state",
+        "rows",
+        "rejected_rows",
+        "finished_at",
+    )
+    list_filter = ("state", "source", "billing_period")
+    list_select_related = ("source",)
+    search_fields = ("key", "execution_id", "sha256")
+
+
+class LoadTotalInline(admin.TabularInline[LoadTotal, Load]):
+    """The control totals of a load, exact, per currency."""
+
+    model = LoadTotal
+    fields = readonly_fields = (
+        "billing_currency",
+        "source_total",
+        "ingested",
+        "rejected",
+        "allocated_shown",
+        "unallocated_shown",
+        "rounding",
+        "lines",
+        "rejected_lines",
+    )
+    can_delete = False
+    max_num = 0
+
+    @admin.display(description="Source total")
+    def source_total(self, total: LoadTotal) -> str:
+        """To the last digit."""
+        return plain(total.exact("source_total"))
+
+    @admin.display(description="Ingested")
+    def ingested(self, total: LoadTotal) -> str:
+        """To the last digit."""
+        return plain(total.exact("ingested"))
+
+    @admin.display(description="Rejected")
+    def rejected(self, total: LoadTotal) -> str:
+        """To the last digit."""
+        return plain(total.exact("rejected"))
+
+    @admin.display(description="Allocated")
+    def allocated_shown(self, total: LoadTotal) -> str:
+        """In cents; the exact figures stand beside it."""
+        return money_text(total.allocated, total.billing_currency)
+
+    @admin.display(description="Unallocated")
+    def unallocated_shown(self, total: LoadTotal) -> str:
+        """In cents."""
+        return money_text(total.unallocated, total.billing_currency)
+
+    @admin.display(description="Rounding")
+    def rounding(self, total: LoadTotal) -> str:
+        """To the last digit."""
+        return plain(total.exact("rounding"))
+
+
+class LakeFileInline(admin.TabularInline[LakeFile, Load]):
+    """The Parquet files of a load."""
+
+    model = LakeFile
+    fields = readonly_fields = ("kind", "path", "rows", "bytes")
+    can_delete = False
+    max_num = 0
+
+
+@admin.register(Load)
+class LoadAdmin(ReadOnlyAdmin):
+    """Loads: which of them readers see, and their control totals."""
+
+    list_display = ("source", "billing_period", "state", "lines", "rejected_lines", "committed_at")
+    list_filter = ("state", "source", "billing_period")
+    list_select_related = ("source",)
+    inlines = (LoadTotalInline, LakeFileInline)
+
+
+@admin.register(RejectedRow)
+class RejectedRowAdmin(ReadOnlyAdmin):
+    """Rows put aside, redacted."""
+
+    list_display = ("file", "line", "reason", "amount", "billing_currency")
+    list_filter = ("delivery__source",)
+    search_fields = ("file", "reason")

@@ -1,0 +1,87 @@
+"""What is wrong with one CUR row, in words. Pure: the slow path beside the engine's own reading."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from finops.core.amounts import AmountError, parse_amount
+from ingestion.core import aws_cur_columns as cur
+from ingestion.core.tags import TagsError, parse_map
+
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)?Z?")
+_CURRENCY = re.compile(r"[A-Za-z]{3}")
+
+
+def row_problem(row: Mapping[str, str]) -> str | None:
+    """One sentence that says why ``row`` cannot be read, or ``None``.
+
+    ``row`` maps source column names to their texts; absent and empty are alike.
+    """
+    for column in cur.DECIMAL_SOURCES:
+        text = row.get(column, "").strip()
+        if text:
+            try:
+                value = parse_amount(text)
+            except AmountError as error:
+                return f"The column {column} {error}: {text[:40]!r}."
+            if column not in cur.QUANTITY_SOURCES and abs(value) >= cur.MAX_COST:
+                return f"The column {column} is larger than any bill: {text[:40]!r}."
+    for column in (cur.TAGS, cur.RESOURCE_TAGS):
+        try:
+            parse_map(row.get(column))
+        except TagsError as error:
+            return f"The column {column} {error}."
+    currency = row.get("line_item_currency_code", "").strip()
+    if currency and not _CURRENCY.fullmatch(currency):
+        return f"The column line_item_currency_code is not a currency of three letters: {currency[:10]!r}."
+    return _period_problem(row)
+
+
+def row_amount(row: Mapping[str, str]) -> Decimal | None:
+    """The row's cost where it can be read: it still belongs to the source total."""
+    text = row.get(cur.COST, "").strip()
+    if not text:
+        return Decimal(0)
+    try:
+        value = parse_amount(text)
+    except AmountError:
+        return None
+    return value if abs(value) < cur.MAX_COST else None
+
+
+def row_currency(row: Mapping[str, str]) -> str:
+    """The row's currency, or the default where it names none that can be read."""
+    currency = row.get("line_item_currency_code", "").strip()
+    return currency.upper() if _CURRENCY.fullmatch(currency) else cur.DEFAULT_CURRENCY
+
+
+def _period_problem(row: Mapping[str, str]) -> str | None:
+    interval = row.get(cur.INTERVAL, "").strip()
+    if interval:
+        start, _, end = interval.partition("/")
+        return _span_problem(cur.INTERVAL, start, end)
+    start, end = row.get(cur.USAGE_START, "").strip(), row.get(cur.USAGE_END, "").strip()
+    if not start:
+        return f"Neither {cur.INTERVAL} nor {cur.USAGE_START} says when the charge was made."
+    return _span_problem(cur.USAGE_START, start, end or start)
+
+
+def _span_problem(column: str, start: str, end: str) -> str | None:
+    first, last = _moment(start), _moment(end)
+    if first is None or last is None:
+        return f"The column {column} is not a time in UTC: {f'{start}/{end}'[:60]!r}."
+    if last < first:
+        return f"The column {column} ends before it starts: {f'{start}/{end}'[:60]!r}."
+    return None
+
+
+def _moment(text: str) -> datetime | None:
+    if not _MOMENT.fullmatch(text.strip()):
+        return None
+    try:
+        return datetime.fromisoformat(text.strip().removesuffix("Z"))
+    except ValueError:
+        return None

@@ -1,0 +1,18 @@
+"""What the groups may do with this app's tables (see ``finops.groups``)."""
+
+GRANTS: dict[str, tuple[str, ...]] = {
+    "admin": (
+        "add_source",
+        "change_source",
+        "view_source",
+        "add_revenuerow",
+        "change_revenuerow",
+        "delete_revenuerow",
+        "view_revenuerow",
+        "view_delivery",
+        "view_load",
+        "view_loadtotal",
+        "view_lakefile",
+        "view_rejectedrow",
+    )
+}

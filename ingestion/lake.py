@@ -1,0 +1,69 @@
+"""The lake on disk: where a load's files lie, and which files readers may see.
+
+A folder is never read as such: readers take the list of files of the current loads from the catalogue
+(``LakeFile``), because a folder also holds what was replaced and what a killed worker left.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+
+from ingestion.models import LakeFile, Load
+
+
+@dataclass(frozen=True)
+class LakeTable:
+    """The files of one table of the lake that make up one answer."""
+
+    paths: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.paths)
+
+
+def folder_of(load: Load, kind: str) -> Path:
+    """The folder of one table of one load; made when it is not there."""
+    path: Path = settings.LAKE_DIR / relative_folder(load, kind)
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def relative_folder(load: Load, kind: str) -> Path:
+    """``charges/source=aws-cur/billing_period=2026-04/load=<id>``."""
+    return (
+        Path(kind)
+        / f"source={load.source.slug}"
+        / f"billing_period={load.billing_period:%Y-%m}"
+        / f"load={load.pk}"
+    )
+
+
+def catalogue_entry(load: Load, kind: str, path: Path, rows: int) -> LakeFile:
+    """An unsaved catalogue row for a file that lies in the lake; its bytes are on disk by then."""
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+    return LakeFile(
+        load=load,
+        kind=kind,
+        path=path.relative_to(settings.LAKE_DIR).as_posix(),
+        rows=rows,
+        bytes=path.stat().st_size,
+    )
+
+
+def files(kind: str, loads: Iterable[Load]) -> LakeTable:
+    """The files of ``kind`` that belong to ``loads``, as the engine takes them."""
+    paths = LakeFile.objects.filter(kind=kind, load__in=list(loads)).values_list("path", flat=True)
+    return LakeTable(tuple(str(settings.LAKE_DIR / path) for path in paths))
+
+
+def discard(load: Load, kinds: Sequence[str] = tuple(LakeFile.Kind.values)) -> None:
+    """Remove the files of a load that never became current."""
+    for kind in kinds:
+        shutil.rmtree(settings.LAKE_DIR / relative_folder(load, kind), ignore_errors=True)

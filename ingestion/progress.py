@@ -1,0 +1,17 @@
+"""How long work tells what it is doing: to a bar on a terminal, a log, or nobody."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Receives ``(stage, done, total)``; ``total`` 0 means that it is not known."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Take note."""
+
+
+def silent(stage: str, done: int, total: int) -> None:  # noqa: ARG001  # the Progress signature
+    """Tell nobody."""
+    return

@@ -1,0 +1,53 @@
+"""The sources that can be read: one file each in ``ingestion/sources``."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from finops.registry import load_plugins
+from ingestion.core.delivery import ChargeReading, DeliveryRef, Discovery, RevenueReading
+from ingestion.progress import Progress
+from ingestion.verify import FileFacts
+
+
+@runtime_checkable
+class SourceReader(Protocol):
+    """What every source offers. ``produces`` is ``charges`` or ``revenue``."""
+
+    id: str
+    title: str
+    service_provider_name: str
+    produces: str
+
+    def discover(self, location: Path, period: date | None) -> Discovery:
+        """What lies at ``location``."""
+
+    def check(self, ref: DeliveryRef, facts: dict[str, FileFacts]) -> None:
+        """Raise ``SourceError`` where a verified delivery is still not this source's format."""
+
+
+@runtime_checkable
+class ChargeSource(SourceReader, Protocol):
+    """A source of charge lines."""
+
+    def read_charges(
+        self, ref: DeliveryRef, facts: dict[str, FileFacts], folder: Path, progress: Progress
+    ) -> ChargeReading:
+        """Write charge lines as Parquet into ``folder``."""
+
+
+@runtime_checkable
+class RevenueSource(SourceReader, Protocol):
+    """A source of revenue rows."""
+
+    def read_revenue(self, ref: DeliveryRef) -> RevenueReading:
+        """The rows of the delivery."""
+
+
+@cache
+def sources() -> dict[str, SourceReader]:
+    """Every source by its id."""
+    return load_plugins("ingestion.sources", "SOURCE")

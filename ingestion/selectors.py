@@ -1,0 +1,129 @@
+"""Reads over deliveries, loads and what was put aside."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.db.models import Max, Q, QuerySet
+
+from ingestion.models import Delivery, Load, RejectedRow, Source
+
+
+@dataclass(frozen=True)
+class SourceFreshness:
+    """Whether a source has delivered in time; ``reason`` says what is wrong, or how new it is."""
+
+    slug: str
+    name: str
+    newest: datetime | None
+    fresh: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """How new the figures are: the header of every page."""
+
+    as_of: datetime | None
+    sources: tuple[SourceFreshness, ...]
+
+    @property
+    def fresh_count(self) -> int:
+        """How many sources are in time."""
+        return sum(source.fresh for source in self.sources)
+
+    @property
+    def total(self) -> int:
+        """How many sources are expected to deliver."""
+        return len(self.sources)
+
+
+@dataclass(frozen=True)
+class LineTypeCount:
+    """How many charge lines the current loads hold of one provider line type."""
+
+    line_type: str
+    lines: int
+    known: bool
+
+
+def freshness(now: datetime) -> Freshness:
+    """How new the data of every active source is, on ``now``.
+
+    A bill is as new as the newest usage in it; revenue is as new as its last delivery, and late only
+    when it never came.
+    """
+    current = Q(loads__state=Load.State.CURRENT)
+    loaded = Q(deliveries__state=Delivery.State.LOADED)
+    rows = Source.objects.filter(is_active=True).annotate(
+        newest_usage=Max("loads__data_through", filter=current),
+        newest_delivery=Max("deliveries__finished_at", filter=loaded),
+    )
+    found = tuple(_freshness(source, now) for source in rows)
+    usage = [
+        row.newest_usage for row in rows if row.newest_usage is not None
+    ]
+    return Freshness(as_of=max(usage, default=None), sources=found)
+
+
+def _freshness(source: Source, now: datetime) -> SourceFreshness:
+    usage: datetime | None = source.newest_usage  # type: ignore[attr-defined]  # annotated above
+    delivered: datetime | None = source.newest_delivery  # type: ignore[attr-defined]
+    is_bill = bool(source.service_provider_name)
+    newest = usage if is_bill else delivered
+    if newest is None:
+        return SourceFreshness(source.slug, source.name, None, False, "Nothing has been loaded yet.")
+    if not is_bill:
+        return SourceFreshness(source.slug, source.name, newest, True, "Invoices count when they come.")
+    age = now - newest
+    fresh = age <= timedelta(hours=source.expected_every_hours)
+    hours = int(age.total_seconds() // 3600)
+    reason = f"The newest usage is {hours} hours old; expected within {source.expected_every_hours}."
+    return SourceFreshness(source.slug, source.name, newest, fresh, reason)
+
+
+def data_through(loads: Iterable[Load] | None = None) -> datetime | None:
+    """The end of the newest usage in the current loads."""
+    queryset = current_loads() if loads is None else loads
+    moments = [load.data_through for load in queryset if load.data_through]
+    return max(moments, default=None)
+
+
+def current_loads(*, start: date | None = None, end: date | None = None) -> QuerySet[Load]:
+    """The loads that readers see; with ``start`` and ``end``, those that can hold such days.
+
+    A line may be charged a little outside its billing period, so a month on either side is kept.
+    """
+    loads = Load.objects.filter(state=Load.State.CURRENT).select_related("source")
+    if start is not None:
+        loads = loads.filter(billing_period__gte=start - timedelta(days=62))
+    if end is not None:
+        loads = loads.filter(billing_period__lt=end + timedelta(days=31))
+    return loads
+
+
+def deliveries(limit: int = 50) -> list[Delivery]:
+    """The newest deliveries, with their sources."""
+    return list(Delivery.objects.select_related("source")[:limit])
+
+
+def rejected_rows(delivery_id: int, limit: int = 100, offset: int = 0) -> list[RejectedRow]:
+    """Rows that were put aside from one delivery, in file order."""
+    rows = RejectedRow.objects.filter(delivery_id=delivery_id)
+    return list(rows[offset : offset + limit])
+
+
+def line_types() -> list[LineTypeCount]:
+    """Provider line types in the current loads, most lines first; unknown ones are marked."""
+    counts: Counter[str] = Counter()
+    unknown: set[str] = set()
+    for load in current_loads().only("line_types", "unknown_line_types", "source"):
+        counts.update(load.line_types)
+        unknown |= set(load.unknown_line_types)
+    return [
+        LineTypeCount(name or "(none)", lines, name not in unknown)
+        for name, lines in counts.most_common()
+    ]

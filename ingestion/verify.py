@@ -1,0 +1,115 @@
+"""Every byte of a delivery is checked before any of it is read: whole, unpacked, UTF-8.
+
+The engine itself reads a file that is not UTF-8 without a word, so nothing is left to it.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import hashlib
+import io
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from isal import igzip, isal_zlib
+
+from ingestion.core.delivery import SourceError, SourceFile
+
+_CHUNK = 1 << 20
+MAX_HEADER_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What checking a file found out. ``text_bytes`` is its size unpacked; ``header`` its first row."""
+
+    sha256: str
+    bytes: int
+    text_bytes: int
+    header: tuple[str, ...]
+
+
+def is_packed(path: Path) -> bool:
+    """Whether the name says gzip."""
+    return path.name.endswith(".gz")
+
+
+@contextmanager
+def open_unpacked(path: Path) -> Iterator[IO[bytes]]:
+    """The file's bytes, unpacked where its name ends in ``.gz``."""
+    if is_packed(path) and path.stat().st_size:
+        with igzip.open(path, "rb") as stream:
+            yield stream
+    else:
+        with path.open("rb") as stream:
+            yield stream
+
+
+def verify(file: SourceFile, advance: Callable[[int], None] | None = None) -> FileFacts:
+    """Read ``file`` to its end. Raises ``SourceError`` with one sentence that names it.
+
+    ``advance`` is told how many packed bytes were hashed. An empty file is whole: a chunk that a
+    smaller refresh left over is emptied by AWS.
+    """
+    digest, size = _digest(file, advance)
+    decoder = codecs.getincrementaldecoder("utf-8")("strict")
+    lines, text_bytes, head = 0, 0, b""
+    try:
+        with open_unpacked(file.path) as stream:
+            while chunk := stream.read(_CHUNK):
+                if len(head) < MAX_HEADER_BYTES:
+                    head += chunk[: MAX_HEADER_BYTES - len(head)]
+                try:
+                    decoder.decode(chunk)
+                except UnicodeDecodeError as error:
+                    line = lines + chunk[: max(error.start, 0)].count(b"\n") + 1
+                    raise SourceError(_not_utf8(file, line)) from None
+                lines += chunk.count(b"\n")
+                text_bytes += len(chunk)
+            try:
+                decoder.decode(b"", final=True)
+            except UnicodeDecodeError:
+                raise SourceError(_not_utf8(file, lines + 1)) from None
+    except EOFError:
+        msg = f"{file.key}: the gzip file ends too early; it is cut off. Deliver it again."
+        raise SourceError(msg) from None
+    except (igzip.BadGzipFile, isal_zlib.error, zlib.error, OSError) as error:
+        msg = f"{file.key}: the file cannot be unpacked ({_first_clause(error)}). Deliver it again."
+        raise SourceError(msg) from None
+    return FileFacts(digest, size, text_bytes, _header(head))
+
+
+def _digest(file: SourceFile, advance: Callable[[int], None] | None) -> tuple[str, int]:
+    digest, size = hashlib.sha256(), 0
+    try:
+        with file.path.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+                size += len(chunk)
+                if advance:
+                    advance(len(chunk))
+    except FileNotFoundError:
+        msg = f"{file.key}: the file is missing; the manifest names it. Deliver it, then load again."
+        raise SourceError(msg) from None
+    except OSError as error:
+        msg = f"{file.key}: the file cannot be opened ({error.strerror})."
+        raise SourceError(msg) from None
+    return digest.hexdigest(), size
+
+
+def _header(head: bytes) -> tuple[str, ...]:
+    text = head.decode("utf-8", errors="ignore").removeprefix("\ufeff")
+    return tuple(next(csv.reader(io.StringIO(text, newline=""), strict=False), []))
+
+
+def _not_utf8(file: SourceFile, line: int) -> str:
+    return f"{file.key}: line {line} is not UTF-8 text. Export it as UTF-8, then load again."
+
+
+def _first_clause(error: Exception) -> str:
+    return str(error).split("\n", 1)[0][:120] or type(error).__name__
