@@ -13,7 +13,7 @@ from ingestion.models import Delivery, LakeFile, Load, LoadTotal, RejectedRow, S
 
 
 @admin.register(Source)
-class SourceAdmin(admin.ModelAdmin[Source]):
+class SourceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Sources: what is delivered from where, and how often it is expected."""
 
     list_display = (
@@ -38,7 +38,7 @@ class SourceAdmin(admin.ModelAdmin[Source]):
         self, request: HttpRequest, obj: Source, form: ModelForm[Source], change: bool
     ) -> None:
         """Date a source that a person creates."""
-        if obj.created_at is None:
+        if not change:
             obj.created_at = clock.now()
         super().save_model(request, obj, form, change)
 
@@ -65,7 +65,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
     search_fields = ("key", "execution_id", "sha256")
 
 
-class LoadTotalInline(admin.TabularInline[LoadTotal, Load]):
+class LoadTotalInline(admin.TabularInline):  # type: ignore[type-arg]
     """The control totals of a load, exact, per currency."""
 
     model = LoadTotal
@@ -114,7 +114,7 @@ class LoadTotalInline(admin.TabularInline[LoadTotal, Load]):
         return plain(total.exact("rounding"))
 
 
-class LakeFileInline(admin.TabularInline[LakeFile, Load]):
+class LakeFileInline(admin.TabularInline):  # type: ignore[type-arg]
     """The Parquet files of a load."""
 
     model = LakeFile

@@ -8,6 +8,7 @@ A quote that is never closed must not swallow the rest of the file: only its own
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -51,7 +52,7 @@ def sieve(
             reason = (
                 f"The row has {len(fields)} fields where the header has {len(header)}."
                 if fields
-                else "The row has a quote that is never closed."
+                else "The row has a quote or a line end out of place."
             )
             yield BrokenRow(line, reason, (), chars)
             continue
@@ -95,7 +96,7 @@ def _records(queue: _Lines, width: int) -> Iterator[tuple[int, tuple[str, ...], 
         if text.count('"') % 2 or len(text) > MAX_RECORD_CHARS:
             yield line, (), len(text)
         else:
-            yield line, tuple(next(csv.reader([text], strict=False), [])), len(text)
+            yield line, _fields(text), len(text)
 
 
 def _join_open_quote(queue: _Lines, width: int) -> tuple[str, int]:
@@ -111,8 +112,15 @@ def _join_open_quote(queue: _Lines, width: int) -> tuple[str, int]:
         if len(text) > MAX_RECORD_CHARS:
             break
         if text.count('"') % 2 == 0:
-            fields = next(csv.reader(text.splitlines(keepends=True), strict=False), [])
-            if len(fields) == width:
+            if len(_fields(text)) == width:
                 return text, taken
             break
     return queue.peek(1)[0], 1
+
+
+def _fields(text: str) -> tuple[str, ...]:
+    """The fields of one record; none where the text is no record."""
+    try:
+        return tuple(next(csv.reader(io.StringIO(text, newline=""), strict=False), []))
+    except csv.Error:
+        return ()

@@ -22,6 +22,10 @@ class TagsError(ValueError):
     """A text that is no map of tags; the message completes "the column …"."""
 
 
+class _Pairs(list[tuple[str, object]]):
+    """The pairs of a JSON object, in order, repeated keys kept."""
+
+
 def normalise_key(key: str) -> str:
     """``CostCenter``, ``user_cost_center`` and ``resourceTags/user:CostCenter`` as ``cost_center``.
 
@@ -30,7 +34,7 @@ def normalise_key(key: str) -> str:
     """
     bare = _USER_PREFIX.sub("", _RESOURCE_PREFIX.sub("", key.strip(), count=1), count=1)
     snake = _ACRONYM.sub("_", _CAMEL.sub("_", bare)).lower()
-    return _SEPARATORS.sub("_", snake).strip("_")
+    return _SEPARATORS.sub("_", snake).strip("_") or _SEPARATORS.sub("_", key.lower()).strip("_")
 
 
 def parse_map(text: str | None) -> dict[str, str]:
@@ -41,11 +45,11 @@ def parse_map(text: str | None) -> dict[str, str]:
     if text is None or text.strip() in {"", "{}", '""'}:
         return {}
     try:
-        value = json.loads(text, object_pairs_hook=list)
+        value = json.loads(text, object_pairs_hook=_Pairs)
     except (json.JSONDecodeError, RecursionError):
         msg = "is not a JSON object"
         raise TagsError(msg) from None
-    if not isinstance(value, list) or not all(isinstance(pair, tuple) for pair in value):
+    if not isinstance(value, _Pairs):
         msg = "is not a JSON object"
         raise TagsError(msg)
     tags: dict[str, str] = {}

@@ -319,7 +319,7 @@ def test_rows_of_another_shape_are_put_aside_one_by_one(bill, tmp_path):
     assert load(folder).exit_code == 1
     assert [(r.line, r.reason) for r in RejectedRow.objects.all()] == [
         (3, "The row has 3 fields where the header has 21."),
-        (6, "The row has a quote that is never closed."),
+        (6, "The row has a quote or a line end out of place."),
     ]
     assert only_row().ingested == bill.total()
     assert only_row().rejected_lines == 2
