@@ -82,7 +82,8 @@ def charge_lines(
     where, values = _where(slice_, service_category, service_name, charge_category)
     # Each load keeps its own answers: rules may have changed between two of them.
     source = (
-        f"{parquet(charges.paths, by_load=True)} JOIN {parquet(allocated.paths, by_load=True)} "
+        f"{parquet(charges.paths, by_load=True)} AS charges "
+        f"JOIN {parquet(allocated.paths, by_load=True)} AS allocated "
         f"USING (load, tags) WHERE {where}"
     )
     names = [field.name for field in fields(ChargeLineView)]

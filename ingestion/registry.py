@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from finops.registry import load_plugins
+from finops.registry import UnknownPlugin, load_plugins
 from ingestion.core.delivery import ChargeReading, DeliveryRef, Discovery, RevenueReading
 from ingestion.progress import Progress
 from ingestion.verify import FileFacts
@@ -51,3 +51,11 @@ class RevenueSource(SourceReader, Protocol):
 def sources() -> dict[str, SourceReader]:
     """Every source by its id."""
     return load_plugins("ingestion.sources", "SOURCE")
+
+
+def source_reader(kind: str) -> SourceReader:
+    """The source with this id. Raises ``finops.registry.UnknownPlugin`` with the known ones."""
+    found = sources()
+    if kind not in found:
+        raise UnknownPlugin("source", kind, sorted(found))
+    return found[kind]

@@ -27,7 +27,7 @@ from ingestion import lake
 from ingestion.core.delivery import ChargeReading, DeliveryRef, Problem, Reject, SourceError
 from ingestion.models import Delivery, Load, RejectedRow, RevenueRow, Source
 from ingestion.progress import Progress, silent
-from ingestion.registry import ChargeSource, RevenueSource, SourceReader, sources
+from ingestion.registry import ChargeSource, RevenueSource, SourceReader, source_reader
 from ingestion.verify import FileFacts, verify
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def ingest(
     Raises ``finops.registry.UnknownPlugin`` where no such source exists. A delivery that was loaded
     before changes nothing; a newer one of the same period replaces it.
     """
-    reader = sources()[kind]
+    reader = source_reader(kind)
     found = reader.discover(location, period)
     outcomes = [_refused(problem) for problem in found.problems]
     outcomes += [_take(reader, ref, progress) for ref in found.deliveries]
