@@ -36,7 +36,7 @@ from finops.core.focus import CostKind
 from finops.core.periods import Window
 from finops.engine import connect
 from ingestion import lake
-from ingestion.core.delivery import ChargeReading, CurrencyTotal
+from ingestion.core.delivery import ChargeReading, CurrencyTotal, LoadRefused
 from ingestion.core.tags import parse_map
 from ingestion.models import Delivery, LakeFile, Load, LoadTotal, RevenueRow, Source
 from ingestion.progress import Progress, silent
@@ -71,7 +71,7 @@ _LEDGER_COLUMNS = (
 )
 
 
-class ControlTotalError(Exception):
+class ControlTotalError(LoadRefused):
     """The ledger does not add up to what was read; nothing was made visible."""
 
 

@@ -27,7 +27,7 @@ from ingestion.core import aws_cur_sql as sql
 from ingestion.core.aws_cur_rows import row_amount, row_currency, row_problem
 from ingestion.core.aws_services import classify
 from ingestion.core.csv_sieve import BrokenRow, SoundRow, sieve
-from ingestion.core.delivery import ChargeReading, CurrencyTotal, DeliveryRef, Reject, SourceFile
+from ingestion.core.delivery import ChargeReading, CurrencyTotal, DeliveryRef, Reject, SourceError, SourceFile
 from ingestion.core.tags import TagsError, canonical, merge, parse_map
 from ingestion.progress import Progress
 from ingestion.verify import FileFacts, is_packed, open_unpacked
@@ -94,8 +94,7 @@ class CurReader:
             self.progress("reading", done, total)
             if facts.header:
                 target = self.folder / f"part-{number:05d}.parquet"
-                with connect() as engine:
-                    self._read_file(engine, file, list(facts.header), target)
+                self._read_with_engine(file, list(facts.header), target)
                 written.append(target)
             done += facts.text_bytes
         self.progress("reading", total, total)
@@ -108,6 +107,17 @@ class CurReader:
             unknown_line_types=tuple(sorted(name for name in types if name and name not in cur.LINE_TYPES)),
             data_through=self.tally.data_through,
         )
+
+    def _read_with_engine(self, file: SourceFile, header: list[str], target: Path) -> None:
+        import duckdb  # noqa: PLC0415  # loaded with the engine, not with the app
+
+        try:
+            with connect() as engine:
+                self._read_file(engine, file, header, target)
+        except duckdb.Error as error:
+            reason = redact(str(error)).split("\n", 1)[0][:200]
+            msg = f"{file.key}: the engine cannot read this file ({reason})."
+            raise SourceError(msg) from error
 
     def _read_file(
         self, engine: duckdb.DuckDBPyConnection, file: SourceFile, header: list[str], target: Path

@@ -6,9 +6,11 @@ A folder is never read as such: readers take the list of files of the current lo
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,3 +69,34 @@ def discard(load: Load, kinds: Sequence[str] = tuple(LakeFile.Kind.values)) -> N
     """Remove the files of a load that never became current."""
     for kind in kinds:
         shutil.rmtree(settings.LAKE_DIR / relative_folder(load, kind), ignore_errors=True)
+
+
+@contextmanager
+def claim(load: Load) -> Iterator[None]:
+    """Mark ``load`` as being worked on for as long as this process lives, however it ends."""
+    with _lock_path(load).open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            _lock_path(load).unlink(missing_ok=True)
+
+
+def is_claimed(load: Load) -> bool:
+    """Whether a living process works on ``load``; the system drops the lock of a killed one."""
+    path = _lock_path(load)
+    if not path.exists():
+        return False
+    with path.open("a") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    path.unlink(missing_ok=True)
+    return False
+
+
+def _lock_path(load: Load) -> Path:
+    folder: Path = settings.LAKE_DIR / ".scratch"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"load-{load.pk}.lock"

@@ -24,7 +24,7 @@ from finops.core.amounts import plain
 from finops.logs import redact
 from finops.models import Tenant
 from ingestion import lake
-from ingestion.core.delivery import ChargeReading, DeliveryRef, Problem, Reject, SourceError
+from ingestion.core.delivery import ChargeReading, DeliveryRef, LoadRefused, Problem, Reject, SourceError
 from ingestion.models import Delivery, Load, RejectedRow, RevenueRow, Source
 from ingestion.progress import Progress, silent
 from ingestion.registry import ChargeSource, RevenueSource, SourceReader, source_reader
@@ -108,7 +108,7 @@ def _take(reader: SourceReader, ref: DeliveryRef, progress: Progress) -> Outcome
             return _take_charges(reader, ref, facts, delivery, progress)
         if isinstance(reader, RevenueSource):
             return _take_revenue(reader, ref, delivery)
-    except SourceError as error:
+    except (SourceError, LoadRefused) as error:
         return _failed(source, ref, facts, redact(str(error)), sha256)
     msg = f"The source {reader.id} produces {reader.produces!r}, which nothing here can take."
     raise TypeError(msg)
@@ -207,12 +207,25 @@ def _take_charges(
         msg = f"{ref.key}: the delivery names no billing period."
         raise SourceError(msg)
     _sweep(delivery)
-    load = Load.objects.create(
+    load = Load(
         source=delivery.source,
         delivery=delivery,
         billing_period=ref.billing_period,
         started_at=clock.now(),
     )
+    with lake.claim(load):
+        return _load_charges(reader, ref, facts, load, progress)
+
+
+def _load_charges(
+    reader: ChargeSource,
+    ref: DeliveryRef,
+    facts: dict[str, FileFacts],
+    load: Load,
+    progress: Progress,
+) -> Outcome:
+    delivery = load.delivery
+    load.save(force_insert=True)
     try:
         reading = reader.read_charges(ref, facts, lake.folder_of(load, "charges"), progress)
         if reading.rejects and not any(total.lines for total in reading.totals.values()):
@@ -236,8 +249,9 @@ def _take_charges(
 def _sweep(delivery: Delivery) -> None:
     """Remove what a killed worker left of an earlier try at this delivery."""
     for left in Load.objects.filter(delivery=delivery, state=Load.State.STAGED).select_related("source"):
-        lake.discard(left)
-        left.delete()
+        if not lake.is_claimed(left):
+            lake.discard(left)
+            left.delete()
 
 
 def _describe(load: Load, reading: ChargeReading) -> None:

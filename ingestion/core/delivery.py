@@ -13,6 +13,10 @@ class SourceError(Exception):
     """A delivery that cannot be used as it is; the message is one sentence naming the file."""
 
 
+class LoadRefused(Exception):
+    """A load that a later step will not make visible; the message is one sentence."""
+
+
 @dataclass(frozen=True)
 class SourceFile:
     """One file of a delivery: the provider's key and where it lies here."""
