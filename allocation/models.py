@@ -15,7 +15,11 @@ class LedgerRow(models.Model):
     load = models.ForeignKey(Load, on_delete=models.CASCADE, related_name="+", db_index=False)
     source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="+", db_index=False)
     tenant = models.ForeignKey(
-        Tenant, null=True, on_delete=models.PROTECT, related_name="+", db_index=False,
+        Tenant,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
         help_text="Empty: no tenant bears it (unallocated).",
     )
     environment = models.CharField(max_length=63, blank=True)
@@ -28,15 +32,21 @@ class LedgerRow(models.Model):
     charge_category = models.CharField(max_length=12)
     billing_currency = models.CharField(max_length=3)
     kind = models.CharField(max_length=10, help_text="billed, estimated or true-up")
-    granularity = models.CharField(max_length=5, help_text="hour, day or month: how fine the source's line is")
+    granularity = models.CharField(
+        max_length=5, help_text="hour, day or month: how fine the source's line is"
+    )
     method = models.TextField(help_text="Rule that named the tenant, with its version.")
     confidence = models.DecimalField(
-        max_digits=3, decimal_places=2, help_text="1.00 tag, 0.70–0.80 heuristic, 0.30 fallback, 0.00 none."
+        max_digits=3,
+        decimal_places=2,
+        help_text="1.00 tag, 0.70–0.80 heuristic, 0.30 fallback, 0.00 none.",
     )
     billed_cost = MoneyField()
     effective_cost = MoneyField()
     list_cost = MoneyField(null=True, help_text="Empty where the source names no list price.")
-    consumed_quantity = QuantityField(null=True, help_text="Empty where the lines have several units.")
+    consumed_quantity = QuantityField(
+        null=True, help_text="Empty where the lines have several units."
+    )
     consumed_unit = models.TextField(blank=True)
     lines = models.PositiveBigIntegerField(help_text="Charge lines beneath.")
 
@@ -84,7 +94,9 @@ class PnlDay(models.Model):
 
     load = models.ForeignKey(Load, on_delete=models.CASCADE, related_name="+", db_index=False)
     day = models.DateField()
-    tenant = models.ForeignKey(Tenant, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    tenant = models.ForeignKey(
+        Tenant, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     service_provider_name = models.TextField()
     service_category = models.CharField(max_length=40)
     charge_category = models.CharField(max_length=12)
@@ -140,7 +152,9 @@ class CandidateTenant(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["load", "sub_account_id", "tenant"], name="one_candidate")
+            models.UniqueConstraint(
+                fields=["load", "sub_account_id", "tenant"], name="one_candidate"
+            )
         ]
 
     def __str__(self) -> str:

@@ -7,11 +7,11 @@ are left out and named by ``other_currencies``, because currencies are never add
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from django.conf import settings
 from django.db.models import DateField, F, Q, QuerySet, Sum
@@ -173,9 +173,7 @@ def pnl_by_column(slice_: Slice, granularity: Granularity) -> dict[str, Pnl]:
     For the whole company what nobody bears is cost like any other.
     """
     columns: dict[str, list[Pnl]] = defaultdict(list)
-    for (_, column), pnl in sorted(
-        _pnls(slice_, granularity).items(), key=lambda item: item[0][1]
-    ):
+    for (_, column), pnl in sorted(_pnls(slice_, granularity).items(), key=lambda item: item[0][1]):
         columns[column].append(pnl)
     return {column: add_pnls(pnls) for column, pnls in columns.items()}
 
@@ -227,7 +225,7 @@ def services(slice_: Slice, service_category: str) -> list[ServiceRow]:
             line_count=Sum("lines"),
         )
     )
-    merged: dict[tuple[str, str, str, Decimal], list[dict[str, object]]] = defaultdict(list)
+    merged: dict[tuple[str, str, str, Decimal], list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
         key = (row["service_name"], row["charge_category"], row["method"], row["confidence"])
         merged[key].append(row)
@@ -235,12 +233,12 @@ def services(slice_: Slice, service_category: str) -> list[ServiceRow]:
     return sorted(found, key=lambda row: (-row.effective_cost, row.service_name))
 
 
-def _service(key: tuple[str, str, str, Decimal], parts: list[dict[str, object]]) -> ServiceRow:
+def _service(key: tuple[str, str, str, Decimal], parts: list[Mapping[str, Any]]) -> ServiceRow:
     def total(name: str) -> Decimal | None:
         values = [part[name] for part in parts if part[name] is not None]
         result = ZERO
         for value in values:
-            result = EXACT.add(result, value)  # type: ignore[arg-type]
+            result = EXACT.add(result, value)
         return result if values else None
 
     one_unit = len(parts) == 1 and bool(parts[0]["consumed_unit"])
@@ -251,13 +249,15 @@ def _service(key: tuple[str, str, str, Decimal], parts: list[dict[str, object]])
         list_cost=total("listed"),
         consumed_quantity=total("quantity") if one_unit else None,
         consumed_unit=str(parts[0]["consumed_unit"]) if one_unit else "",
-        lines=sum(int(part["line_count"]) for part in parts),  # type: ignore[call-overload]
+        lines=sum(int(part["line_count"]) for part in parts),
     )
 
 
 def untagged_resources(slice_: Slice, tenant_slug: str, limit: int = 10) -> list[UntaggedResource]:
     """The uncertain cost for which the tenant is a candidate, largest first."""
-    accounts = CandidateTenant.objects.filter(tenant__slug=tenant_slug).values("load", "sub_account_id")
+    accounts = CandidateTenant.objects.filter(tenant__slug=tenant_slug).values(
+        "load", "sub_account_id"
+    )
     wanted = {(row["load"], row["sub_account_id"]) for row in accounts}
     rows = (
         _uncertain(slice_)
@@ -306,7 +306,9 @@ def filter_choices(slice_: Slice) -> FilterChoices:
         rows = rows.filter(tenant__slug__in=slice_.tenants)
     found = rows.values_list("service_provider_name", "environment", "product", "team").distinct()
     columns = list(zip(*found, strict=True)) or [(), (), (), ()]
-    return FilterChoices(*(tuple(sorted({value for value in column if value})) for column in columns))
+    return FilterChoices(
+        *(tuple(sorted({value for value in column if value})) for column in columns)
+    )
 
 
 def other_currencies(slice_: Slice) -> tuple[str, ...]:
@@ -371,7 +373,11 @@ def _cost_facts(slice_: Slice, granularity: Granularity | None) -> Iterable[Cost
     when = "month" if rows.model is LedgerMonth else "day"
     rows = rows.filter(billing_currency=slice_.currency)
     values = ["tenant__slug", "service_category", "charge_category", "confidence"]
-    grouped = _grouped(rows, granularity, when).values("column", *values) if granularity else rows.values(*values)
+    grouped = (
+        _grouped(rows, granularity, when).values("column", *values)
+        if granularity
+        else rows.values(*values)
+    )
     for row in grouped.annotate(amount=Sum(slice_.cost_field)):
         yield CostFact(
             column=_column_key(row.get("column"), granularity),
@@ -395,7 +401,9 @@ def _revenue_facts(slice_: Slice, granularity: Granularity | None) -> Iterable[R
         else rows.values("tenant__slug")
     )
     for row in grouped.annotate(total=Sum("amount")):
-        yield RevenueFact(_column_key(row.get("column"), granularity), row["tenant__slug"], row["total"])
+        yield RevenueFact(
+            _column_key(row.get("column"), granularity), row["tenant__slug"], row["total"]
+        )
 
 
 def _uncertain_facts(slice_: Slice, granularity: Granularity | None) -> Iterable[UncertainFact]:
@@ -437,7 +445,9 @@ def _ledger(slice_: Slice) -> QuerySet[LedgerDay] | QuerySet[LedgerMonth]:
     """The full ledger of the slice: from the months table where the window is whole months."""
     rows: QuerySet[LedgerDay] | QuerySet[LedgerMonth]
     if slice_.window.is_whole_months():
-        rows = LedgerMonth.objects.filter(month__gte=slice_.window.start, month__lt=slice_.window.end)
+        rows = LedgerMonth.objects.filter(
+            month__gte=slice_.window.start, month__lt=slice_.window.end
+        )
     else:
         rows = LedgerDay.objects.filter(day__gte=slice_.window.start, day__lt=slice_.window.end)
     rows = rows.filter(billing_currency=slice_.currency)
@@ -464,15 +474,14 @@ def _uncertain(slice_: Slice) -> QuerySet[UncertainCost]:
     )
 
 
-def _grouped(rows: QuerySet, granularity: Granularity | None, when: str) -> QuerySet:  # type: ignore[type-arg]
+def _grouped(rows: Any, granularity: Granularity | None, when: str) -> Any:
     if granularity == "month" and when == "day":
         return rows.annotate(column=TruncMonth("day", output_field=DateField()))
     return rows.annotate(column=F(when))
 
 
-def _column_key(value: date | None, granularity: Granularity | None) -> str:
+def _column_key(value: Any, granularity: Granularity | None) -> str:
     if value is None:
         return ""
-    return value.isoformat() if granularity == "day" else month_text(value)
-
-
+    day: date = value
+    return day.isoformat() if granularity == "day" else month_text(day)

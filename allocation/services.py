@@ -36,7 +36,7 @@ from finops.core.focus import CostKind
 from finops.core.periods import Window
 from finops.engine import connect
 from ingestion import lake
-from ingestion.core.delivery import ChargeReading, CurrencyTotal, LoadRefused
+from ingestion.core.delivery import ChargeReading, CurrencyTotal, LoadRefusedError
 from ingestion.core.tags import parse_map
 from ingestion.models import Delivery, LakeFile, Load, LoadTotal, RevenueRow, Source
 from ingestion.progress import Progress, silent
@@ -71,7 +71,7 @@ _LEDGER_COLUMNS = (
 )
 
 
-class ControlTotalError(LoadRefused):
+class ControlTotalError(LoadRefusedError):
     """The ledger does not add up to what was read; nothing was made visible."""
 
 
@@ -99,13 +99,18 @@ def allocate_load(*, load: Load, reading: ChargeReading, progress: Progress = si
             ledger = build_ledger(engine.execute(sql.daily(sql.parquet([str(hours)]))).fetchall())
             uncertain = engine.execute(sql.uncertain(relation, allocated)).fetchall()
             candidates = engine.execute(sql.candidates(relation, allocated)).fetchall()
-            exact = {row[0]: row[1] for row in engine.execute(sql.billed_by_currency(relation)).fetchall()}
+            exact = {
+                row[0]: row[1]
+                for row in engine.execute(sql.billed_by_currency(relation)).fetchall()
+            }
             for kind, paths in (
                 (LakeFile.Kind.CHARGES, [Path(path) for path in charges]),
                 (LakeFile.Kind.ALLOCATED, [keys]),
                 (LakeFile.Kind.HOURLY, [hours]),
             ):
-                files += [lake.catalogue_entry(load, kind, path, _rows(engine, path)) for path in paths]
+                files += [
+                    lake.catalogue_entry(load, kind, path, _rows(engine, path)) for path in paths
+                ]
     progress("allocating", 3, 4)
     commit_load(
         load=load,
@@ -139,7 +144,9 @@ def commit_load(
         Source.objects.select_for_update().get(pk=load.source_id)
         current = (
             Load.objects.select_related("delivery", "source")
-            .filter(source=load.source, billing_period=load.billing_period, state=Load.State.CURRENT)
+            .filter(
+                source=load.source, billing_period=load.billing_period, state=Load.State.CURRENT
+            )
             .first()
         )
         if current and (
@@ -185,7 +192,9 @@ def _write_rows(
     candidates: Sequence[tuple[Any, ...]],
 ) -> None:
     slugs = {key.tenant for _, key, _ in ledger.months if key.tenant}
-    ids = {slug: tenant.pk for slug, tenant in tenants_by_slug(slugs=slugs, discovered=True).items()}
+    ids: dict[str, int | None] = {
+        slug: tenant.pk for slug, tenant in tenants_by_slug(slugs=slugs, discovered=True).items()
+    }
     ids[""] = None
     for model, column, rows in (
         (LedgerDay, "day", ledger.days),
@@ -210,9 +219,18 @@ def _write_rows(
     insert_rows(
         PnlDay,
         (
-            "load_id", "day", "tenant_id", "service_provider_name", "service_category",
-            "charge_category", "billing_currency", "confidence", "kind",
-            "billed_cost", "effective_cost", "lines",
+            "load_id",
+            "day",
+            "tenant_id",
+            "service_provider_name",
+            "service_category",
+            "charge_category",
+            "billing_currency",
+            "confidence",
+            "kind",
+            "billed_cost",
+            "effective_cost",
+            "lines",
         ),
         (
             (load.pk, key.day, ids[key.tenant], *key[2:], CostKind.BILLED.value, *amounts)
@@ -222,13 +240,18 @@ def _write_rows(
     insert_rows(
         UncertainCost,
         (
-            "load_id", "day", "sub_account_id", "service_name", "charge_category", "resource_id",
-            "billing_currency", "billed_cost", "effective_cost", "lines",
+            "load_id",
+            "day",
+            "sub_account_id",
+            "service_name",
+            "charge_category",
+            "resource_id",
+            "billing_currency",
+            "billed_cost",
+            "effective_cost",
+            "lines",
         ),
-        (
-            (load.pk, *row[:6], to_money(row[6]), to_money(row[7]), row[8])
-            for row in uncertain
-        ),
+        ((load.pk, *row[:6], to_money(row[6]), to_money(row[7]), row[8]) for row in uncertain),
     )
     insert_rows(
         CandidateTenant,
@@ -245,15 +268,20 @@ def _write_totals(
     found = {
         row["billing_currency"]: (row["allocated"] or ZERO, row["unallocated"] or ZERO)
         for row in sums.annotate(
-            allocated=Sum("billed_cost", filter=borne), unallocated=Sum("billed_cost", filter=~borne)
+            allocated=Sum("billed_cost", filter=borne),
+            unallocated=Sum("billed_cost", filter=~borne),
         )
     }
-    for currency, total in (reading.totals or {settings.REPORTING_CURRENCY: CurrencyTotal()}).items():
+    for currency, total in (
+        reading.totals or {settings.REPORTING_CURRENCY: CurrencyTotal()}
+    ).items():
         allocated, unallocated = found.get(currency, (ZERO, ZERO))
         lake_sum = ingested.get(currency, ZERO)
         # Two independent ways to the rounding residual: over the rows as they were rounded, and
         # between lake and database. A line that got lost on the way makes them differ.
-        by_rows = EXACT.subtract(ledger.exact.get(currency, ZERO), ledger.rounded.get(currency, ZERO))
+        by_rows = EXACT.subtract(
+            ledger.exact.get(currency, ZERO), ledger.rounded.get(currency, ZERO)
+        )
         by_sums = EXACT.subtract(EXACT.subtract(lake_sum, allocated), unallocated)
         read = EXACT.subtract(total.source, total.rejected)
         if by_rows != by_sums or read != lake_sum:
@@ -285,7 +313,10 @@ def _write_totals(
 def _write_allocated(engine: duckdb.DuckDBPyConnection, charges: str, folder: Path) -> Path:
     import pyarrow as pa  # noqa: PLC0415  # loaded with the engine, not with the app
 
-    texts = [row[0] for row in engine.execute(f"SELECT DISTINCT tags FROM {charges} ORDER BY 1").fetchall()]
+    texts = [
+        row[0]
+        for row in engine.execute(f"SELECT DISTINCT tags FROM {charges} ORDER BY 1").fetchall()
+    ]
     order: list[Method] = methods()
     number = pa.decimal128(4, 2)
     types = {

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TextIO
+from typing import TextIO, cast
 
+from django.core.management.base import OutputWrapper
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -48,21 +49,23 @@ def progress_bars(stream: TextIO) -> Iterator[Reporter]:
 
 
 def print_table(
-    stream: TextIO,
+    stream: OutputWrapper | TextIO,
     columns: Sequence[tuple[str, str]],
     rows: Sequence[Sequence[str]],
     *,
     title: str = "",
 ) -> None:
     """A table with ``(heading, "left" | "right")`` columns."""
-    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table = Table(
+        title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold"
+    )
     for heading, side in columns:
         table.add_column(heading, justify="right" if side == "right" else "left", overflow="fold")
     for row in rows:
         table.add_row(*row)
-    target = console(stream)
-    if not stream.isatty():
+    # Django's wrapper would end each write with a line end.
+    out = cast("TextIO", stream._out if isinstance(stream, OutputWrapper) else stream)
+    target = console(out)
+    if not out.isatty():
         target.width = 220
     target.print(table)
-
-

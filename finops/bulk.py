@@ -22,7 +22,7 @@ def insert_rows(
     connection = connections[router.db_for_write(model)]
     fields = [_field(model, name) for name in columns]
     quote = connection.ops.quote_name
-    names = ", ".join(quote(field.column) for field in fields)
+    names = ", ".join(quote(field.column or field.attname) for field in fields)
     table = quote(model._meta.db_table)
     prepared = (
         tuple(

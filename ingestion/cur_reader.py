@@ -27,7 +27,14 @@ from ingestion.core import aws_cur_sql as sql
 from ingestion.core.aws_cur_rows import row_amount, row_currency, row_problem
 from ingestion.core.aws_services import classify
 from ingestion.core.csv_sieve import BrokenRow, SoundRow, sieve
-from ingestion.core.delivery import ChargeReading, CurrencyTotal, DeliveryRef, Reject, SourceError, SourceFile
+from ingestion.core.delivery import (
+    ChargeReading,
+    CurrencyTotal,
+    DeliveryRef,
+    Reject,
+    SourceError,
+    SourceFile,
+)
 from ingestion.core.tags import TagsError, canonical, merge, parse_map
 from ingestion.progress import Progress
 from ingestion.verify import FileFacts, is_packed, open_unpacked
@@ -104,7 +111,9 @@ class CurReader:
             totals=dict(self.tally.totals),
             rejects=tuple(self.tally.rejects),
             line_types=dict(sorted(types.items())),
-            unknown_line_types=tuple(sorted(name for name in types if name and name not in cur.LINE_TYPES)),
+            unknown_line_types=tuple(
+                sorted(name for name in types if name and name not in cur.LINE_TYPES)
+            ),
             data_through=self.tally.data_through,
         )
 
@@ -126,7 +135,9 @@ class CurReader:
 
         sound = False
         try:
-            self._parse(engine, sql.read_csv(str(file.path), header, packed=is_packed(file.path)), header)
+            self._parse(
+                engine, sql.read_csv(str(file.path), header, packed=is_packed(file.path)), header
+            )
             sound = self._bad_rows(engine) == 0
         except duckdb.InvalidInputException:
             sound = False
@@ -147,7 +158,9 @@ class CurReader:
         )
 
     def _parse(self, engine: duckdb.DuckDBPyConnection, relation: str, header: list[str]) -> None:
-        engine.execute(f"CREATE OR REPLACE TEMP TABLE parsed AS {sql.parsed(header, relation, DUCKDB)}")
+        engine.execute(
+            f"CREATE OR REPLACE TEMP TABLE parsed AS {sql.parsed(header, relation, DUCKDB)}"
+        )
         _map_texts(
             engine,
             "tag_map(tags_text VARCHAR, resource_tags_text VARCHAR, tags VARCHAR)",
@@ -214,7 +227,9 @@ class CurReader:
             self.tally.add(currency, source=billed, lines=int(lines))
         for currency, beyond in _beyond_the_lake(engine):
             self.tally.add(currency, beyond=beyond)
-        types = engine.execute("SELECT x_line_item_type, count(*) FROM parsed GROUP BY 1").fetchall()
+        types = engine.execute(
+            "SELECT x_line_item_type, count(*) FROM parsed GROUP BY 1"
+        ).fetchall()
         self.tally.line_types.update({name: int(lines) for name, lines in types})
         newest = _one(
             engine,

@@ -17,9 +17,12 @@ from finops.money import MoneyField
 class Source(models.Model):
     """One place that delivers: an AWS export, a revenue file."""
 
-    slug = models.CharField(max_length=80, unique=True, help_text="The name in commands and addresses.")
+    slug = models.CharField(
+        max_length=80, unique=True, help_text="The name in commands and addresses."
+    )
     kind = models.CharField(
-        max_length=40, help_text="Which reader reads it, for example aws_cur (see ingestion/sources)."
+        max_length=40,
+        help_text="Which reader reads it, for example aws_cur (see ingestion/sources).",
     )
     identity = models.CharField(
         max_length=300,
@@ -33,12 +36,16 @@ class Source(models.Model):
         default=36,
         help_text="Hours after which data is called late: the newest charge must be younger than this.",
     )
-    is_active = models.BooleanField(default=True, help_text="An inactive source is not expected to deliver.")
+    is_active = models.BooleanField(
+        default=True, help_text="An inactive source is not expected to deliver."
+    )
     created_at = models.DateTimeField(help_text="First seen (UTC).")
 
     class Meta:
         ordering = ["slug"]
-        constraints = [models.UniqueConstraint(fields=["kind", "identity"], name="one_source_per_identity")]
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "identity"], name="one_source_per_identity")
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -57,13 +64,21 @@ class Delivery(models.Model):
         SUPERSEDED = "superseded"
 
     source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="deliveries")
-    key = models.CharField(max_length=1000, help_text="The manifest's or file's key as the provider names it.")
-    execution_id = models.CharField(max_length=200, blank=True, help_text="The provider's id of this run.")
+    key = models.CharField(
+        max_length=1000, help_text="The manifest's or file's key as the provider names it."
+    )
+    execution_id = models.CharField(
+        max_length=200, blank=True, help_text="The provider's id of this run."
+    )
     delivered_at = models.DateTimeField(
         null=True, blank=True, help_text="When the provider made it (UTC), where its key says so."
     )
-    billing_period = models.DateField(null=True, blank=True, help_text="First day of the month; empty for revenue.")
-    sha256 = models.CharField(max_length=64, blank=True, help_text="Digest over the manifest and its files.")
+    billing_period = models.DateField(
+        null=True, blank=True, help_text="First day of the month; empty for revenue."
+    )
+    sha256 = models.CharField(
+        max_length=64, blank=True, help_text="Digest over the manifest and its files."
+    )
     state = models.CharField(max_length=12, choices=State.choices, default=State.DISCOVERED)
     rows = models.PositiveBigIntegerField(default=0, help_text="Rows in the files, loaded or not.")
     rejected_rows = models.PositiveBigIntegerField(default=0, help_text="Rows put aside.")
@@ -112,7 +127,9 @@ class Load(models.Model):
     line_types = models.JSONField(
         default=dict, help_text="Provider's line type → number of lines; unknown ones are here too."
     )
-    unknown_line_types = models.JSONField(default=list, help_text="Types that the reader does not know.")
+    unknown_line_types = models.JSONField(
+        default=list, help_text="Types that the reader does not know."
+    )
     data_through = models.DateTimeField(
         null=True, blank=True, help_text="End of the newest usage in it (UTC)."
     )
@@ -172,7 +189,9 @@ class LoadTotal(models.Model):
 
     load = models.ForeignKey(Load, on_delete=models.CASCADE, related_name="totals")
     billing_currency = models.CharField(max_length=3)
-    source_total_head = MoneyField(help_text="Sum over the source's rows, read before anything else.")
+    source_total_head = MoneyField(
+        help_text="Sum over the source's rows, read before anything else."
+    )
     source_total_tail = models.BigIntegerField()
     ingested_head = MoneyField(help_text="Sum of the charge lines in the lake.")
     ingested_tail = models.BigIntegerField()
@@ -192,7 +211,9 @@ class LoadTotal(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["load", "billing_currency"], name="one_total_per_currency"),
+            models.UniqueConstraint(
+                fields=["load", "billing_currency"], name="one_total_per_currency"
+            ),
             models.CheckConstraint(
                 name="ingested_is_allocated_unallocated_and_residual",
                 condition=Q(ingested_head=F("allocated") + F("unallocated") + F("rounding_head"))
@@ -259,7 +280,11 @@ class RevenueRow(models.Model):
         max_length=100, blank=True, help_text="Tells apart lines of one invoice for the same days."
     )
     delivery = models.ForeignKey(
-        Delivery, null=True, blank=True, on_delete=models.SET_NULL, related_name="revenue_rows",
+        Delivery,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="revenue_rows",
         help_text="The file it came from; empty when it was typed in.",
     )
 
@@ -270,7 +295,9 @@ class RevenueRow(models.Model):
                 fields=["invoice_id", "tenant", "service_start", "service_end", "line_id"],
                 name="one_revenue_row_per_invoice_line",
             ),
-            models.CheckConstraint(condition=Q(service_end__gt=F("service_start")), name="service_days_exist"),
+            models.CheckConstraint(
+                condition=Q(service_end__gt=F("service_start")), name="service_days_exist"
+            ),
         ]
 
     def __str__(self) -> str:

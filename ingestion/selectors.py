@@ -63,9 +63,7 @@ def freshness(now: datetime) -> Freshness:
         newest_delivery=Max("deliveries__finished_at", filter=loaded),
     )
     found = tuple(_freshness(source, now) for source in rows)
-    usage = [
-        row.newest_usage for row in rows if row.newest_usage is not None
-    ]
+    usage = [row.newest_usage for row in rows if row.newest_usage is not None]
     return Freshness(as_of=max(usage, default=None), sources=found)
 
 
@@ -75,13 +73,19 @@ def _freshness(source: Source, now: datetime) -> SourceFreshness:
     is_bill = bool(source.service_provider_name)
     newest = usage if is_bill else delivered
     if newest is None:
-        return SourceFreshness(source.slug, source.name, None, False, "Nothing has been loaded yet.")
+        return SourceFreshness(
+            source.slug, source.name, None, False, "Nothing has been loaded yet."
+        )
     if not is_bill:
-        return SourceFreshness(source.slug, source.name, newest, True, "Invoices count when they come.")
+        return SourceFreshness(
+            source.slug, source.name, newest, True, "Invoices count when they come."
+        )
     age = now - newest
     fresh = age <= timedelta(hours=source.expected_every_hours)
     hours = int(age.total_seconds() // 3600)
-    reason = f"The newest usage is {hours} hours old; expected within {source.expected_every_hours}."
+    reason = (
+        f"The newest usage is {hours} hours old; expected within {source.expected_every_hours}."
+    )
     return SourceFreshness(source.slug, source.name, newest, fresh, reason)
 
 

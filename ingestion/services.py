@@ -12,7 +12,6 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
-
 from pathlib import Path
 
 from django.conf import settings
@@ -24,7 +23,14 @@ from finops.core.amounts import plain
 from finops.logs import redact
 from finops.models import Tenant
 from ingestion import lake
-from ingestion.core.delivery import ChargeReading, DeliveryRef, LoadRefused, Problem, Reject, SourceError
+from ingestion.core.delivery import (
+    ChargeReading,
+    DeliveryRef,
+    LoadRefusedError,
+    Problem,
+    Reject,
+    SourceError,
+)
 from ingestion.models import Delivery, Load, RejectedRow, RevenueRow, Source
 from ingestion.progress import Progress, silent
 from ingestion.registry import ChargeSource, RevenueSource, SourceReader, source_reader
@@ -108,7 +114,7 @@ def _take(reader: SourceReader, ref: DeliveryRef, progress: Progress) -> Outcome
             return _take_charges(reader, ref, facts, delivery, progress)
         if isinstance(reader, RevenueSource):
             return _take_revenue(reader, ref, delivery)
-    except (SourceError, LoadRefused) as error:
+    except (SourceError, LoadRefusedError) as error:
         return _failed(source, ref, facts, redact(str(error)), sha256)
     msg = f"The source {reader.id} produces {reader.produces!r}, which nothing here can take."
     raise TypeError(msg)
@@ -144,7 +150,7 @@ def _verify_all(ref: DeliveryRef, facts: dict[str, FileFacts], progress: Progres
         progress("checking", done, total)
 
     whole = hashlib.sha256()
-    for file in ([ref.manifest] if ref.manifest else []):
+    for file in [ref.manifest] if ref.manifest else []:
         whole.update(file.path.read_bytes())
     for file in ref.files:
         facts[file.key] = verify(file, advance)
@@ -166,10 +172,12 @@ def _taken_before(delivery: Delivery, ref: DeliveryRef) -> Outcome | None:
     """The outcome where there is nothing to do: it is current, or something newer is."""
     if delivery.state == Delivery.State.LOADED and ref.billing_period is None:
         return _outcome(delivery, "unchanged", "It was loaded before; nothing changed.")
+    if delivery.billing_period is None:
+        return None
     current = (
         Load.objects.filter(
             source=delivery.source,
-            billing_period=ref.billing_period,
+            billing_period=delivery.billing_period,
             state=Load.State.CURRENT,
         )
         .select_related("delivery")
@@ -183,7 +191,9 @@ def _taken_before(delivery: Delivery, ref: DeliveryRef) -> Outcome | None:
         Delivery.objects.filter(pk=delivery.pk).update(
             state=Delivery.State.SUPERSEDED, finished_at=clock.now()
         )
-        return _outcome(delivery, "superseded", "A newer delivery of this period is already loaded.")
+        return _outcome(
+            delivery, "superseded", "A newer delivery of this period is already loaded."
+        )
     return None
 
 
@@ -242,13 +252,17 @@ def _load_charges(
         raise
     delivery.refresh_from_db()
     if delivery.state == Delivery.State.SUPERSEDED:
-        return _outcome(delivery, "superseded", "A newer delivery of this period is already loaded.")
+        return _outcome(
+            delivery, "superseded", "A newer delivery of this period is already loaded."
+        )
     return _outcome(delivery, "loaded", "", reading.unknown_line_types)
 
 
 def _sweep(delivery: Delivery) -> None:
     """Remove what a killed worker left of an earlier try at this delivery."""
-    for left in Load.objects.filter(delivery=delivery, state=Load.State.STAGED).select_related("source"):
+    for left in Load.objects.filter(delivery=delivery, state=Load.State.STAGED).select_related(
+        "source"
+    ):
         if not lake.is_claimed(left):
             lake.discard(left)
             left.delete()
@@ -320,11 +334,15 @@ def _take_revenue(reader: RevenueSource, ref: DeliveryRef, delivery: Delivery) -
             unique_fields=["invoice_id", "tenant", "service_start", "service_end", "line_id"],
             update_fields=["amount", "currency", "delivery"],
         )
+        # Who is invoiced is a customer, whatever first named it.
+        Tenant.objects.filter(slug__in=slugs, discovered=True).update(discovered=False)
         _hand_on("revenue", delivery=delivery)
         finish_delivery(delivery=delivery, rows=reading.rows, rejects=reading.rejects)
     delivery.refresh_from_db()
     if reading.rows and not reading.lines:
-        return _outcome(delivery, "failed", f"{ref.key}: none of its {reading.rows} rows can be read.")
+        return _outcome(
+            delivery, "failed", f"{ref.key}: none of its {reading.rows} rows can be read."
+        )
     return _outcome(delivery, "loaded", "")
 
 

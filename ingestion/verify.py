@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from isal import igzip, isal_zlib
 
 from ingestion.core.delivery import SourceError, SourceFile
 
 _CHUNK = 1 << 20
+_UNPACK_ERROR: Any = isal_zlib.error  # its stub calls this class an instance
 MAX_HEADER_BYTES = 1 << 20
 
 
@@ -43,7 +44,9 @@ def is_packed(path: Path) -> bool:
 def open_unpacked(path: Path) -> Iterator[IO[bytes]]:
     """The file's bytes, unpacked where its name ends in ``.gz``."""
     if is_packed(path) and path.stat().st_size:
-        with igzip.open(path, "rb") as stream:
+        # isal has no type stubs that fit its C classes.
+        opened: IO[bytes] = igzip.open(path, "rb")  # type: ignore[no-untyped-call]
+        with opened as stream:
             yield stream
     else:
         with path.open("rb") as stream:
@@ -78,7 +81,7 @@ def verify(file: SourceFile, advance: Callable[[int], None] | None = None) -> Fi
     except EOFError:
         msg = f"{file.key}: the gzip file ends too early; it is cut off. Deliver it again."
         raise SourceError(msg) from None
-    except (igzip.BadGzipFile, isal_zlib.error, zlib.error, OSError) as error:
+    except (_UNPACK_ERROR, zlib.error, OSError) as error:
         msg = f"{file.key}: the file cannot be unpacked ({_first_clause(error)}). Deliver it again."
         raise SourceError(msg) from None
     return FileFacts(digest, size, text_bytes, _header(head))
@@ -94,7 +97,9 @@ def _digest(file: SourceFile, advance: Callable[[int], None] | None) -> tuple[st
                 if advance:
                     advance(len(chunk))
     except FileNotFoundError:
-        msg = f"{file.key}: the file is missing; the manifest names it. Deliver it, then load again."
+        msg = (
+            f"{file.key}: the file is missing; the manifest names it. Deliver it, then load again."
+        )
         raise SourceError(msg) from None
     except OSError as error:
         msg = f"{file.key}: the file cannot be opened ({error.strerror})."

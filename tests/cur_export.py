@@ -42,7 +42,9 @@ COLUMNS = (
 )
 
 
-def line(cost: str = "1.25", *, tenant: str = "", day: int = 1, hour: int = 0, **cells: str) -> dict[str, str]:
+def line(
+    cost: str = "1.25", *, tenant: str = "", day: int = 1, hour: int = 0, **cells: str
+) -> dict[str, str]:
     """One usage line of April 2026; ``tenant`` becomes a tag, ``cells`` replace any column."""
     begin = datetime(2026, 4, day, hour, tzinfo=UTC)
     start, end = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in (begin, begin + timedelta(hours=1)))
@@ -104,13 +106,19 @@ class Export:
         """Where the manifest lies: once when overwriting, twice otherwise."""
         folder = f"{self.prefix}/{self.export}/metadata/BILLING_PERIOD={self.period}"
         latest = f"{folder}/{self.export}-Manifest.json"
-        return [latest] if self.overwrite else [latest, f"{folder}/{self.execution}/{self.export}-Manifest.json"]
+        return (
+            [latest]
+            if self.overwrite
+            else [latest, f"{folder}/{self.execution}/{self.export}-Manifest.json"]
+        )
 
     def write(self, root: Path) -> Path:
         """Write data files, then manifests, below ``root``, which stands for the bucket."""
         size = -(-len(self.rows) // self.chunks) or 1
         for chunk in range(self.chunks):
-            write_csv(root / self.key(chunk), self.columns, self.rows[chunk * size : (chunk + 1) * size])
+            write_csv(
+                root / self.key(chunk), self.columns, self.rows[chunk * size : (chunk + 1) * size]
+            )
         uris = [f"s3://{BUCKET}/{self.key(chunk)}" for chunk in range(self.chunks)]
         manifest = {
             "executionId": self.execution_id or self.execution.rpartition("Z-")[2],
@@ -126,13 +134,17 @@ class Export:
 
     def total(self) -> Decimal:
         """Sum of the unblended cost, by Python's own decimals."""
-        return sum((Decimal(row["line_item_unblended_cost"] or "0") for row in self.rows), Decimal(0))
+        return sum(
+            (Decimal(row["line_item_unblended_cost"] or "0") for row in self.rows), Decimal(0)
+        )
 
 
 def write_csv(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, str]]) -> None:
     """A CSV file as AWS writes it: header, LF, quotes where needed; packed when named so."""
     out = io.StringIO()
-    writer = csv.DictWriter(out, list(columns), lineterminator="\n", extrasaction="ignore", restval="")
+    writer = csv.DictWriter(
+        out, list(columns), lineterminator="\n", extrasaction="ignore", restval=""
+    )
     writer.writeheader()
     writer.writerows(rows)
     write_text(path, out.getvalue())

@@ -5,131 +5,192 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('allocation', '0001_initial'),
-        ('finops', '0002_groups'),
-        ('ingestion', '0001_initial'),
+        ("allocation", "0001_initial"),
+        ("finops", "0002_groups"),
+        ("ingestion", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='candidatetenant',
-            name='load',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='ingestion.load'),
+            model_name="candidatetenant",
+            name="load",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="+", to="ingestion.load"
+            ),
         ),
         migrations.AddField(
-            model_name='candidatetenant',
-            name='tenant',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='finops.tenant'),
+            model_name="candidatetenant",
+            name="tenant",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="+", to="finops.tenant"
+            ),
         ),
         migrations.AddField(
-            model_name='ledgerday',
-            name='load',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='ingestion.load'),
+            model_name="ledgerday",
+            name="load",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="ingestion.load",
+            ),
         ),
         migrations.AddField(
-            model_name='ledgerday',
-            name='source',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ingestion.source'),
+            model_name="ledgerday",
+            name="source",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="ingestion.source",
+            ),
         ),
         migrations.AddField(
-            model_name='ledgerday',
-            name='tenant',
-            field=models.ForeignKey(db_index=False, help_text='Empty: no tenant bears it (unallocated).', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='finops.tenant'),
+            model_name="ledgerday",
+            name="tenant",
+            field=models.ForeignKey(
+                db_index=False,
+                help_text="Empty: no tenant bears it (unallocated).",
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="finops.tenant",
+            ),
         ),
         migrations.AddField(
-            model_name='ledgermonth',
-            name='load',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='ingestion.load'),
+            model_name="ledgermonth",
+            name="load",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="ingestion.load",
+            ),
         ),
         migrations.AddField(
-            model_name='ledgermonth',
-            name='source',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ingestion.source'),
+            model_name="ledgermonth",
+            name="source",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="ingestion.source",
+            ),
         ),
         migrations.AddField(
-            model_name='ledgermonth',
-            name='tenant',
-            field=models.ForeignKey(db_index=False, help_text='Empty: no tenant bears it (unallocated).', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='finops.tenant'),
+            model_name="ledgermonth",
+            name="tenant",
+            field=models.ForeignKey(
+                db_index=False,
+                help_text="Empty: no tenant bears it (unallocated).",
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="finops.tenant",
+            ),
         ),
         migrations.AddField(
-            model_name='pnlday',
-            name='load',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='ingestion.load'),
+            model_name="pnlday",
+            name="load",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="ingestion.load",
+            ),
         ),
         migrations.AddField(
-            model_name='pnlday',
-            name='tenant',
-            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='finops.tenant'),
+            model_name="pnlday",
+            name="tenant",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="finops.tenant",
+            ),
         ),
         migrations.AddField(
-            model_name='recognisedrevenue',
-            name='revenue_row',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='recognised', to='ingestion.revenuerow'),
+            model_name="recognisedrevenue",
+            name="revenue_row",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="recognised",
+                to="ingestion.revenuerow",
+            ),
         ),
         migrations.AddField(
-            model_name='recognisedrevenue',
-            name='tenant',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='finops.tenant'),
+            model_name="recognisedrevenue",
+            name="tenant",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="finops.tenant",
+            ),
         ),
         migrations.AddField(
-            model_name='uncertaincost',
-            name='load',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='ingestion.load'),
+            model_name="uncertaincost",
+            name="load",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="+", to="ingestion.load"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='candidatetenant',
-            constraint=models.UniqueConstraint(fields=('load', 'sub_account_id', 'tenant'), name='one_candidate'),
+            model_name="candidatetenant",
+            constraint=models.UniqueConstraint(
+                fields=("load", "sub_account_id", "tenant"), name="one_candidate"
+            ),
         ),
         migrations.AddIndex(
-            model_name='ledgerday',
-            index=models.Index(fields=['tenant', 'day'], name='ledger_day_tenant'),
+            model_name="ledgerday",
+            index=models.Index(fields=["tenant", "day"], name="ledger_day_tenant"),
         ),
         migrations.AddIndex(
-            model_name='ledgerday',
-            index=models.Index(fields=['day'], name='ledger_day_day'),
+            model_name="ledgerday",
+            index=models.Index(fields=["day"], name="ledger_day_day"),
         ),
         migrations.AddIndex(
-            model_name='ledgerday',
-            index=models.Index(fields=['load'], name='ledger_day_load'),
+            model_name="ledgerday",
+            index=models.Index(fields=["load"], name="ledger_day_load"),
         ),
         migrations.AddIndex(
-            model_name='ledgermonth',
-            index=models.Index(fields=['tenant', 'month'], name='ledger_month_tenant'),
+            model_name="ledgermonth",
+            index=models.Index(fields=["tenant", "month"], name="ledger_month_tenant"),
         ),
         migrations.AddIndex(
-            model_name='ledgermonth',
-            index=models.Index(fields=['month'], name='ledger_month_month'),
+            model_name="ledgermonth",
+            index=models.Index(fields=["month"], name="ledger_month_month"),
         ),
         migrations.AddIndex(
-            model_name='ledgermonth',
-            index=models.Index(fields=['load'], name='ledger_month_load'),
+            model_name="ledgermonth",
+            index=models.Index(fields=["load"], name="ledger_month_load"),
         ),
         migrations.AddIndex(
-            model_name='pnlday',
-            index=models.Index(fields=['day'], name='pnl_day_day'),
+            model_name="pnlday",
+            index=models.Index(fields=["day"], name="pnl_day_day"),
         ),
         migrations.AddIndex(
-            model_name='pnlday',
-            index=models.Index(fields=['tenant', 'day'], name='pnl_day_tenant'),
+            model_name="pnlday",
+            index=models.Index(fields=["tenant", "day"], name="pnl_day_tenant"),
         ),
         migrations.AddIndex(
-            model_name='pnlday',
-            index=models.Index(fields=['load'], name='pnl_day_load'),
+            model_name="pnlday",
+            index=models.Index(fields=["load"], name="pnl_day_load"),
         ),
         migrations.AddIndex(
-            model_name='recognisedrevenue',
-            index=models.Index(fields=['day'], name='recognised_day'),
+            model_name="recognisedrevenue",
+            index=models.Index(fields=["day"], name="recognised_day"),
         ),
         migrations.AddIndex(
-            model_name='recognisedrevenue',
-            index=models.Index(fields=['tenant', 'day'], name='recognised_tenant_day'),
+            model_name="recognisedrevenue",
+            index=models.Index(fields=["tenant", "day"], name="recognised_tenant_day"),
         ),
         migrations.AddIndex(
-            model_name='uncertaincost',
-            index=models.Index(fields=['day', 'sub_account_id'], name='uncertain_day_account'),
+            model_name="uncertaincost",
+            index=models.Index(fields=["day", "sub_account_id"], name="uncertain_day_account"),
         ),
     ]

@@ -81,7 +81,9 @@ REQUIRED: tuple[tuple[str, ...], ...] = (
 """Each group names columns of which a file must have at least one."""
 
 DECIMAL_SOURCES: tuple[str, ...] = tuple(
-    dict.fromkeys(name for column in COLUMNS if column.kind is Kind.DECIMAL for name in column.sources)
+    dict.fromkeys(
+        name for column in COLUMNS if column.kind is Kind.DECIMAL for name in column.sources
+    )
 )
 
 QUANTITY_SOURCES: frozenset[str] = frozenset({"line_item_usage_amount"})

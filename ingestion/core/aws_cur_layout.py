@@ -71,7 +71,9 @@ def parse_manifest_path(relative: str) -> ManifestPath | None:
         period = parse_month(match["period"])
     except PeriodError:
         return None
-    return ManifestPath(match["export_dir"] or "", match["export"], period, match["execution"] or "")
+    return ManifestPath(
+        match["export_dir"] or "", match["export"], period, match["execution"] or ""
+    )
 
 
 def parse_manifest(text: str) -> Manifest:

@@ -17,7 +17,14 @@ PROVIDER = "Amazon Web Services"
 def used_columns(header: Collection[str]) -> tuple[str, ...]:
     """The columns of ``header`` that feed anything, in the header's order."""
     wanted = {name for column in cur.COLUMNS for name in column.sources}
-    wanted |= {cur.INTERVAL, cur.USAGE_START, cur.USAGE_END, cur.TAGS, cur.RESOURCE_TAGS, cur.PRODUCT}
+    wanted |= {
+        cur.INTERVAL,
+        cur.USAGE_START,
+        cur.USAGE_END,
+        cur.TAGS,
+        cur.RESOURCE_TAGS,
+        cur.PRODUCT,
+    }
     wanted.add(LINE_NUMBER)
     return tuple(name for name in header if name in wanted)
 
@@ -41,9 +48,7 @@ def parsed(header: Collection[str], relation: str, dialect: Dialect) -> str:
     numbers = {name: f"n_{index}" for index, name in enumerate(cur.DECIMAL_SOURCES) if name in have}
     typed = [identifier(name) for name in sorted(have)]
     typed += [f"{dialect.to_decimal(_filled(name))} AS {alias}" for name, alias in numbers.items()]
-    typed += [
-        f"{dialect.to_timestamp(text)} AS {alias}" for alias, text in _moments(have).items()
-    ]
+    typed += [f"{dialect.to_timestamp(text)} AS {alias}" for alias, text in _moments(have).items()]
     named = {column.focus: _focus(column, have, numbers) for column in cur.COLUMNS}
     bad = [f"({_filled(name)} IS NOT NULL AND {alias} IS NULL)" for name, alias in numbers.items()]
     bad += [

@@ -105,10 +105,9 @@ def _join_open_quote(queue: _Lines, width: int) -> tuple[str, int]:
     A join counts only where it closes the quote *and* gives the header's number of fields;
     otherwise the first line stands alone and the next one starts afresh.
     """
-    text, taken = "", 0
-    for candidate in queue.peek(MAX_RECORD_LINES):
+    text = ""
+    for taken, candidate in enumerate(queue.peek(MAX_RECORD_LINES), start=1):
         text += candidate
-        taken += 1
         if len(text) > MAX_RECORD_CHARS:
             break
         if text.count('"') % 2 == 0:

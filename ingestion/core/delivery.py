@@ -13,7 +13,7 @@ class SourceError(Exception):
     """A delivery that cannot be used as it is; the message is one sentence naming the file."""
 
 
-class LoadRefused(Exception):
+class LoadRefusedError(Exception):
     """A load that a later step will not make visible; the message is one sentence."""
 
 

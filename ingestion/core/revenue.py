@@ -134,5 +134,7 @@ def _reject(file: str, line: int, reason: str, values: Mapping[str, str]) -> Rej
         amount = parse_amount(values.get("amount", ""))
     except AmountError:
         amount = None
-    text = ", ".join(f"{name}={values.get(name, '')[:60]}" for name in SHOWN_IN_REJECTS if values.get(name))
+    text = ", ".join(
+        f"{name}={values.get(name, '')[:60]}" for name in SHOWN_IN_REJECTS if values.get(name)
+    )
     return Reject(file, line, reason, text[:500], amount, values.get("currency", "").upper()[:3])

@@ -61,7 +61,9 @@ class AwsCur:
         if not manifests:
             problems.append(Problem(_nothing_found(location, period)))
         newest = [max(refs, key=_age) for refs in found.values()]
-        return Discovery(tuple(sorted(newest, key=lambda ref: (ref.identity, ref.key))), tuple(problems))
+        return Discovery(
+            tuple(sorted(newest, key=lambda ref: (ref.identity, ref.key))), tuple(problems)
+        )
 
     def check(self, ref: DeliveryRef, facts: dict[str, FileFacts]) -> None:
         """Refuse a delivery one of whose files is no CUR. Raises ``SourceError``."""
@@ -103,7 +105,9 @@ def _delivery(location: Path, path: Path, place: layout.ManifestPath) -> Deliver
     for uri in manifest.data_files:
         data = layout.resolve_data_file(uri, place)
         if not data.key.endswith(_READABLE):
-            msg = f"names {PurePosixPath(data.key).name!r}, and only csv.gz and csv files can be read"
+            msg = (
+                f"names {PurePosixPath(data.key).name!r}, and only csv.gz and csv files can be read"
+            )
             raise layout.LayoutError(msg)
         target = export_dir / data.relative
         if not target.resolve().is_relative_to(location.resolve()):
@@ -144,7 +148,7 @@ def _manifest_key(place: layout.ManifestPath, files: list[layout.DataFile]) -> s
 
 def _age(ref: DeliveryRef) -> tuple[bool, datetime | None, str]:
     """Newest last. A manifest without an execution time (overwrite mode) beats dated ones."""
-    return (ref.delivered_at is None, ref.delivered_at, ref.execution_id)  # type: ignore[return-value]
+    return (ref.delivered_at is None, ref.delivered_at, ref.execution_id)
 
 
 def _nothing_found(location: Path, period: date | None) -> str:

@@ -41,7 +41,13 @@ def bill(tmp_path):
     rows = [
         line("10", tags=tags(tenant="acme", environment="production", team="core")),
         line("4", day=2, tags=tags(tenant="acme", environment="staging")),
-        line("6", tenant="globex", day=2, line_item_product_code="AmazonS3", line_item_usage_type="DataTransfer-Out-Bytes"),
+        line(
+            "6",
+            tenant="globex",
+            day=2,
+            line_item_product_code="AmazonS3",
+            line_item_usage_type="DataTransfer-Out-Bytes",
+        ),
         line("2", tenant="initech", line_item_usage_account_id=OWN),
         line("3", day=3, line_item_resource_id="i-untagged"),
         line("-1", day=3, line_item_resource_id="i-negative"),
@@ -57,7 +63,12 @@ def test_tenants_and_the_unallocated_add_up_to_the_bill(bill):
     pnls = pnl_by_tenant(APRIL)
     total = exact_sum(p.cost + p.credits + exact_sum(p.below_line.values()) for p in pnls.values())
     assert total == bill.total()
-    assert {slug: pnl.cost for slug, pnl in pnls.items()} == {"acme": 14, "globex": 6, "initech": 2, None: 2}
+    assert {slug: pnl.cost for slug, pnl in pnls.items()} == {
+        "acme": 14,
+        "globex": 6,
+        "initech": 2,
+        None: 2,
+    }
     assert pnls["acme"].credits == -5
     assert pnls[None].below_line == {"Tax": 9}
 
@@ -105,14 +116,19 @@ def test_bounds_come_from_uncertain_cost_of_the_tenants_own_accounts(bill):
         assert (pnls[slug].uncertain_low, pnls[slug].uncertain_high) == (-1, 3)
     assert (pnls["initech"].uncertain_low, pnls["initech"].uncertain_high) == (0, 0)
     assert set(CandidateTenant.objects.values_list("sub_account_id", "tenant__slug")) == {
-        (SHARED, "acme"), (SHARED, "globex"), (OWN, "initech"),
+        (SHARED, "acme"),
+        (SHARED, "globex"),
+        (OWN, "initech"),
     }
     assert exact_sum(UncertainCost.objects.values_list("billed_cost", flat=True)) == 11
 
 
 def test_the_resources_that_would_settle_the_bounds_are_named_by_money(bill):
     found = untagged_resources(APRIL, "acme")
-    assert [(row.resource_id, row.amount) for row in found] == [("i-untagged", 3), ("i-negative", -1)]
+    assert [(row.resource_id, row.amount) for row in found] == [
+        ("i-untagged", 3),
+        ("i-negative", -1),
+    ]
     assert untagged_resources(APRIL, "initech") == []
 
 
@@ -121,18 +137,28 @@ def test_filters_narrow_every_figure(bill):
     assert pnl_by_tenant(staging)["acme"].cost == 4
     assert filter_choices(APRIL).environments == ("production", "staging")
     assert filter_choices(APRIL).teams == ("core",)
-    part = Slice(window=Window(date(2026, 4, 2), date(2026, 4, 3)), tenants=("acme",), environment="staging")
+    part = Slice(
+        window=Window(date(2026, 4, 2), date(2026, 4, 3)), tenants=("acme",), environment="staging"
+    )
     assert pnl_by_tenant(part)["acme"].cost == 4
 
 
 def test_a_statement_has_every_column_and_says_which_are_complete(bill):
     window = Window(date(2026, 3, 1), date(2026, 6, 1))
-    found = statement(Slice(window=window, tenants=("acme",)), "month", previous=Window(date(2025, 12, 1), date(2026, 3, 1)))
+    found = statement(
+        Slice(window=window, tenants=("acme",)),
+        "month",
+        previous=Window(date(2025, 12, 1), date(2026, 3, 1)),
+    )
     assert [(c.label, c.complete, c.pnl.cost) for c in found.columns] == [
-        ("Mar 2026", True, 0), ("Apr 2026", False, 14), ("May 2026", False, 0),
+        ("Mar 2026", True, 0),
+        ("Apr 2026", False, 14),
+        ("May 2026", False, 0),
     ]
     assert found.total.cost == 14
 
 
 def test_what_nobody_bears_is_named_by_category(bill):
-    assert [(row.service_category, row.amount) for row in unallocated_by_category(APRIL)] == [("Compute", 2)]
+    assert [(row.service_category, row.amount) for row in unallocated_by_category(APRIL)] == [
+        ("Compute", 2)
+    ]

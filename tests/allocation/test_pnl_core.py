@@ -7,7 +7,15 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allocation.core.pnl import CostFact, Pnl, RevenueFact, UncertainFact, Verdict, add_pnls, build_pnls
+from allocation.core.pnl import (
+    CostFact,
+    Pnl,
+    RevenueFact,
+    UncertainFact,
+    Verdict,
+    add_pnls,
+    build_pnls,
+)
 
 GOAL = Decimal("0.70")
 
@@ -58,14 +66,22 @@ def test_uncertain_cost_widens_the_bounds_by_its_sign():
 
 
 def test_uncertain_tax_and_credits_do_not_touch_the_bounds():
-    result = pnl(cost("20"), uncertain=(uncertain("9", "acme", category="Tax"), uncertain("-9", "acme", category="Credit")))
+    result = pnl(
+        cost("20"),
+        uncertain=(
+            uncertain("9", "acme", category="Tax"),
+            uncertain("-9", "acme", category="Credit"),
+        ),
+    )
     assert result.margin_low == result.margin_high
 
 
 def test_verdicts():
     assert pnl(cost("20")).verdict(GOAL) is Verdict.ABOVE
     assert pnl(cost("40")).verdict(GOAL) is Verdict.BELOW
-    assert pnl(cost("20"), uncertain=(uncertain("20", "acme"),)).verdict(GOAL) is Verdict.CANNOT_TELL
+    assert (
+        pnl(cost("20"), uncertain=(uncertain("20", "acme"),)).verdict(GOAL) is Verdict.CANNOT_TELL
+    )
     assert pnl(cost("20"), revenue="0").verdict(GOAL) is Verdict.NO_REVENUE
     assert pnl(cost("30")).verdict(GOAL) is Verdict.ABOVE
     assert pnl(cost("40")).verdict(Decimal("0.6")) is Verdict.ABOVE
@@ -83,9 +99,18 @@ def test_shared_cost_is_unknown_until_a_method_splits_it():
 amounts = st.decimals("-1e6", "1e6", places=8)
 
 
-@given(st.lists(st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(["Usage", "Tax", "Credit"]), amounts)))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(["Usage", "Tax", "Credit"]), amounts)
+    )
+)
 def test_columns_add_up_to_their_total(rows):
-    facts = [CostFact(column, "acme", "Compute", category, Decimal(1), amount) for column, category, amount in rows]
+    facts = [
+        CostFact(column, "acme", "Compute", category, Decimal(1), amount)
+        for column, category, amount in rows
+    ]
     columns = build_pnls(facts, [], [], below_line=["Tax"])
     total = add_pnls(columns.values())
-    assert total.cost + total.credits + sum(total.below_line.values()) == sum(amount for _, _, amount in rows)
+    assert total.cost + total.credits + sum(total.below_line.values()) == sum(
+        amount for _, _, amount in rows
+    )

@@ -12,7 +12,9 @@ from allocation.registry import methods
 
 
 def test_a_tag_names_each_dimension_with_full_confidence():
-    key = Key({"tenant": "Acme Corp", "env": "Production", "project": "Portal", "cost_center": "CC-1"})
+    key = Key(
+        {"tenant": "Acme Corp", "env": "Production", "project": "Portal", "cost_center": "CC-1"}
+    )
     found = allocate(key, [METHOD])
     assert {name: a.value for name, a in found.items()} == {
         "tenant": "acme-corp",
@@ -33,8 +35,10 @@ def test_what_no_tag_names_is_unallocated_and_says_so():
 
 def test_the_first_configured_tag_wins_and_empty_ones_are_passed_over():
     method = TagMethod({"tenant": ["tenant", "customer"]})
-    assert method.assign(Key({"tenant": " -- ", "customer": "globex"}), "tenant").value == "globex"
-    assert method.assign(Key({"tenant": "acme", "customer": "globex"}), "tenant").value == "acme"
+    passed_over = method.assign(Key({"tenant": " -- ", "customer": "globex"}), "tenant")
+    first = method.assign(Key({"tenant": "acme", "customer": "globex"}), "tenant")
+    assert passed_over and passed_over.value == "globex"
+    assert first and first.value == "acme"
 
 
 @pytest.mark.parametrize("method", methods(), ids=lambda method: method.id)

@@ -15,11 +15,11 @@ from tests.cur_export import Export, line
 pytestmark = pytest.mark.django_db
 
 
-def run(*args: str, **options: object) -> tuple[int, str, str]:
+def run(*args: str) -> tuple[int, str, str]:
     """Exit code, output and errors, as a shell would see them."""
     out, err = io.StringIO(), io.StringIO()
     try:
-        call_command(*args, stdout=out, stderr=err, **options)
+        call_command(*args, stdout=out, stderr=err)
     except CommandError as error:
         return error.returncode, out.getvalue(), err.getvalue() + str(error)
     except SystemExit as stop:
@@ -100,7 +100,9 @@ def test_pnl_prints_the_same_figures_in_every_format(bill, revenue):
     run("ingest", "--source", "aws_cur", "--from", str(bill))
     run("ingest", "--source", "revenue_csv", "--from", str(revenue))
     as_json = json.loads(run("pnl", "--period", "2026-04", "--format", "json")[1])
-    as_csv = list(csv.DictReader(io.StringIO(run("pnl", "--period", "2026-04", "--format", "csv")[1])))
+    as_csv = list(
+        csv.DictReader(io.StringIO(run("pnl", "--period", "2026-04", "--format", "csv")[1]))
+    )
     assert [row["tenant"] for row in as_json] == ["acme", "globex", "(unallocated)"]
     for one, other in zip(as_json, as_csv, strict=True):
         assert {name: "" if value is None else value for name, value in one.items()} == other
@@ -117,7 +119,9 @@ def test_pnl_prints_the_same_figures_in_every_format(bill, revenue):
 
 def test_pnl_of_one_tenant_and_of_none(bill):
     run("ingest", "--source", "aws_cur", "--from", str(bill))
-    only = json.loads(run("pnl", "--period", "2026-04", "--tenant", "globex", "--format", "json")[1])
+    only = json.loads(
+        run("pnl", "--period", "2026-04", "--tenant", "globex", "--format", "json")[1]
+    )
     assert [row["tenant"] for row in only] == ["globex"]
     code, _, err = run("pnl", "--period", "2026-04", "--tenant", "nobody")
     assert code == 2

@@ -44,7 +44,13 @@ def loader(folder: Path) -> subprocess.Popen[bytes]:
 @pytest.fixture
 def big() -> Export:
     rows = [
-        line(f"{n}.000000001", tenant=f"tenant-{n % 40}", day=n % 28 + 1, hour=n % 24, line_item_usage_type=f"u{n % 50}")
+        line(
+            f"{n}.000000001",
+            tenant=f"tenant-{n % 40}",
+            day=n % 28 + 1,
+            hour=n % 24,
+            line_item_usage_type=f"u{n % 50}",
+        )
         for n in range(30_000)
     ]
     return Export(rows, chunks=3)

@@ -85,7 +85,8 @@ def test_the_same_delivery_again_changes_nothing(bill, tmp_path):
 def test_a_redelivered_period_replaces_the_earlier_one(bill, tmp_path):
     load(bill.write(tmp_path))
     newer = replace(
-        bill, rows=[*bill.rows[1:], line("9", tenant="initech")],
+        bill,
+        rows=[*bill.rows[1:], line("9", tenant="initech")],
         execution="2026-04-17T15:24:15.653Z-14e9e487-79a7-42b1-a680-1de7c660dc8f",
     )
     load(newer.write(tmp_path))
@@ -284,8 +285,14 @@ BROKEN = [
     (line("1e40"), "larger than any bill"),
     (line("99999999999"), "larger than any bill"),
     (line("2.5", identity_time_interval="yesterday"), "not a time in UTC"),
-    (line("2.5", identity_time_interval="2026-04-01T00:00:00+02:00/2026-04-01T01:00:00+02:00"), "not a time"),
-    (line("2.5", identity_time_interval="2026-04-02T00:00:00Z/2026-04-01T00:00:00Z"), "ends before"),
+    (
+        line("2.5", identity_time_interval="2026-04-01T00:00:00+02:00/2026-04-01T01:00:00+02:00"),
+        "not a time",
+    ),
+    (
+        line("2.5", identity_time_interval="2026-04-02T00:00:00Z/2026-04-01T00:00:00Z"),
+        "ends before",
+    ),
     (line("2.5", resource_tags="{not json"), "resource_tags is not a JSON object"),
     (line("2.5", tags="[1,2]"), "tags is not a JSON object"),
     (line("2.5", line_item_usage_amount="lots"), "line_item_usage_amount is not a number"),
@@ -294,7 +301,9 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("broken", "reason"), BROKEN, ids=[reason for _, reason in BROKEN])
-def test_a_row_that_cannot_be_read_is_put_aside_while_the_rest_loads(bill, tmp_path, broken, reason):
+def test_a_row_that_cannot_be_read_is_put_aside_while_the_rest_loads(
+    bill, tmp_path, broken, reason
+):
     rows = [*bill.rows[:2], broken, *bill.rows[2:]]
     report = load(replace(bill, rows=rows).write(tmp_path))
     assert report.exit_code == 1
@@ -346,7 +355,14 @@ def test_line_types_that_nobody_knows_are_loaded_counted_and_shown(bill, tmp_pat
 
 @pytest.mark.parametrize(
     ("line_type", "category"),
-    [("Usage", "Usage"), ("Tax", "Tax"), ("Credit", "Credit"), ("Refund", "Adjustment"), ("Fee", "Purchase"), ("", "Usage")],
+    [
+        ("Usage", "Usage"),
+        ("Tax", "Tax"),
+        ("Credit", "Credit"),
+        ("Refund", "Adjustment"),
+        ("Fee", "Purchase"),
+        ("", "Usage"),
+    ],
 )
 def test_line_types_become_charge_categories(tmp_path, line_type, category):
     load(Export([line("1", line_item_line_item_type=line_type)]).write(tmp_path))
@@ -354,7 +370,12 @@ def test_line_types_become_charge_categories(tmp_path, line_type, category):
 
 
 def test_extra_and_missing_columns_are_tolerated(bill, tmp_path):
-    few = ("line_item_unblended_cost", "line_item_product_code", "line_item_usage_start_date", "novelty")
+    few = (
+        "line_item_unblended_cost",
+        "line_item_product_code",
+        "line_item_usage_start_date",
+        "novelty",
+    )
     load(replace(bill, columns=few).write(tmp_path))
     assert only_row().source_total == bill.total()
     assert set(LedgerDay.objects.values_list("billing_currency", flat=True)) == {"USD"}
@@ -421,7 +442,7 @@ def test_only_the_wanted_period_is_loaded(bill, tmp_path):
 
 
 def test_nothing_of_a_row_but_known_columns_is_kept_among_the_rejects(tmp_path, monkeypatch):
-    secret = "hunter2-canary-secret"  # noqa: S105
+    secret = "hunter2-canary-secret"
     row = line("x", line_item_resource_id=secret, tags=json.dumps({"user:password": secret}))
     load(Export([line("1"), row]).write(tmp_path))
     reject = RejectedRow.objects.get()

@@ -13,8 +13,16 @@ from ingestion.core.tags import TagsError, canonical, merge, normalise_key, pars
 
 @pytest.mark.parametrize(
     "key",
-    ["CostCenter", "user_cost_center", "resourceTags/user:CostCenter", "resource_tags_user_cost_center",
-     "user:costCenter", "cost-center", "Cost Center", "COST_CENTER"],
+    [
+        "CostCenter",
+        "user_cost_center",
+        "resourceTags/user:CostCenter",
+        "resource_tags_user_cost_center",
+        "user:costCenter",
+        "cost-center",
+        "Cost Center",
+        "COST_CENTER",
+    ],
 )
 def test_one_tag_has_one_key_however_it_is_spelt(key):
     assert normalise_key(key) == "cost_center"
@@ -22,15 +30,23 @@ def test_one_tag_has_one_key_however_it_is_spelt(key):
 
 @pytest.mark.parametrize(
     ("key", "expected"),
-    [("aws:createdBy", "aws_created_by"), ("iamPrincipal/team", "iam_principal_team"), ("AWSRegion", "aws_region"),
-     ("username", "username"), ("user_", "user"), ("Tenant", "tenant")],
+    [
+        ("aws:createdBy", "aws_created_by"),
+        ("iamPrincipal/team", "iam_principal_team"),
+        ("AWSRegion", "aws_region"),
+        ("username", "username"),
+        ("user_", "user"),
+        ("Tenant", "tenant"),
+    ],
 )
 def test_other_prefixes_stay(key, expected):
     assert normalise_key(key) == expected
 
 
 def test_raw_tags_win_over_flattened_ones():
-    assert merge({"resourceTags/user:Tenant": "Acme"}, {"user_tenant": "acme", "user_env": "prod"}) == {
+    assert merge(
+        {"resourceTags/user:Tenant": "Acme"}, {"user_tenant": "acme", "user_env": "prod"}
+    ) == {
         "env": "prod",
         "tenant": "Acme",
     }
@@ -41,7 +57,9 @@ def test_no_tags_are_no_tags(text):
     assert parse_map(text) == {}
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "1", '"x"', "[1]", '["a"]', "null" * 5, "{'a': 1}", "[" * 100000])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "1", '"x"', "[1]", '["a"]', "null" * 5, "{'a': 1}", "[" * 100000]
+)
 def test_a_text_that_is_no_map_is_refused(text):
     with pytest.raises(TagsError):
         parse_map(text)

@@ -22,11 +22,14 @@ from tests.cur_export import Export, line
 
 numbers = st.decimals("-1e9", "1e9", allow_nan=False, allow_infinity=False, places=12)
 small = st.builds(
-    lambda digits, exponent: f"{digits}E-{exponent}", st.integers(-(10**9), 10**9), st.integers(0, 30)
+    lambda digits, exponent: f"{digits}E-{exponent}",
+    st.integers(-(10**9), 10**9),
+    st.integers(0, 30),
 )
 costs = numbers.map(str) | numbers.map(lambda n: f"{n:E}") | small | st.just("0.0")
 values = st.text(
-    st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]) | st.sampled_from('",\\\n='), max_size=20
+    st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]) | st.sampled_from('",\\\n='),
+    max_size=20,
 )
 good_rows = st.builds(
     lambda cost, tenant, day, note: line(
@@ -57,7 +60,12 @@ def figures() -> tuple[object, ...]:
 
 @pytest.mark.django_db
 @settings(max_examples=25)
-@given(st.lists(good_rows, min_size=1, max_size=12), st.lists(bad_rows, max_size=3), st.randoms(), st.integers(1, 3))
+@given(
+    st.lists(good_rows, min_size=1, max_size=12),
+    st.lists(bad_rows, max_size=3),
+    st.randoms(),
+    st.integers(1, 3),
+)
 def test_source_total_is_loaded_plus_rejected_for_any_bill(good, bad, random, chunks):
     clear()
     rows = [*good, *bad]

@@ -25,7 +25,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """The options."""
         parser.add_argument("--source", required=True, help="what it is: aws_cur, revenue_csv")
-        parser.add_argument("--from", required=True, dest="location", help="folder (or file) to read")
+        parser.add_argument(
+            "--from", required=True, dest="location", help="folder (or file) to read"
+        )
         parser.add_argument("--period", help="only this billing period, YYYY-MM")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -54,7 +56,7 @@ class Command(BaseCommand):
         shown = [outcome for outcome in report.outcomes if outcome.status != "failed"]
         if shown:
             print_table(
-                self.stdout._out,  # type: ignore[attr-defined]  # the stream below Django's wrapper
+                self.stdout,
                 (
                     ("source", "left"),
                     ("period", "left"),

@@ -46,7 +46,9 @@ UNALLOCATED = "(unallocated)"
 class Command(BaseCommand):
     """Print every tenant's P&L of a month, effective cost, exact."""
 
-    help = "Revenue, cost and gross margin of a month, by tenant. Money in JSON and CSV is exact text."
+    help = (
+        "Revenue, cost and gross margin of a month, by tenant. Money in JSON and CSV is exact text."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The options."""
@@ -84,7 +86,7 @@ class Command(BaseCommand):
             return
         shown = ("revenue", "cost", "gross_profit", "credits", "tax")
         print_table(
-            self.stdout._out,  # type: ignore[attr-defined]  # the stream below Django's wrapper
+            self.stdout,
             (
                 ("tenant", "left"),
                 *((name.replace("_", " "), "right") for name in shown),
@@ -101,10 +103,18 @@ class Command(BaseCommand):
 
 def _rows(slice_: Slice, window: Window) -> list[dict[str, Any]]:
     pnls = pnl_by_tenant(slice_)
-    tenants = {tenant.slug: tenant for tenant in Tenant.objects.filter(slug__in=[s for s in pnls if s])}
+    tenants = {
+        tenant.slug: tenant for tenant in Tenant.objects.filter(slug__in=[s for s in pnls if s])
+    }
     ordered = sorted(pnls, key=lambda slug: (slug is None, slug or ""))
     return [
-        _object(slug, pnls[slug], effective_setting("MARGIN_GOAL", tenants.get(slug or "")), slice_, window)
+        _object(
+            slug,
+            pnls[slug],
+            effective_setting("MARGIN_GOAL", tenants.get(slug or "")),
+            slice_,
+            window,
+        )
         for slug in ordered
     ]
 

@@ -50,11 +50,15 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps([_object(row) for row in rows], indent=2))
         elif rows:
-            print_table(self.stdout._out, _COLUMNS, [_cells(row) for row in rows])  # type: ignore[attr-defined]
+            print_table(self.stdout, _COLUMNS, [_cells(row) for row in rows])
         else:
-            self.stdout.write("Nothing is loaded yet: `manage.py ingest --source aws_cur --from FOLDER`.")
+            self.stdout.write(
+                "Nothing is loaded yet: `manage.py ingest --source aws_cur --from FOLDER`."
+            )
         if any(row.difference for row in rows):
-            raise CommandError("The ledger and the bill differ: see the column difference.", returncode=1)
+            raise CommandError(
+                "The ledger and the bill differ: see the column difference.", returncode=1
+            )
 
 
 def _object(row: ReconciliationRow) -> dict[str, Any]:

@@ -1,0 +1,84 @@
+"""The demonstration company through the real pipeline: the ledger equals what the simulator planted."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+from allocation.core.pnl import Verdict
+from allocation.selectors import Slice, pnl_by_tenant, reconciliation
+from finops.core.amounts import EXACT, exact_sum
+from finops.core.periods import Window
+from finops.models import Tenant
+from ingestion.services import ingest
+
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+
+APRIL = Slice(window=Window(date(2026, 4, 1), date(2026, 4, 9)))
+
+
+@pytest.fixture
+def truth(tmp_path: Path) -> dict[str, Any]:
+    """What was planted in eight days of April, after loading them."""
+    company = tmp_path / "company"
+    call_command(
+        *("simulate", "--out", str(company), "--months", "1", "--end", "2026-04-09T00:00:00Z"),
+        stdout=io.StringIO(),
+    )
+    assert ingest(kind="aws_cur", location=company / "aws").exit_code == 0
+    assert ingest(kind="revenue_csv", location=company / "revenue").exit_code == 0
+    planted: dict[str, Any] = json.loads((company / "truth" / "truth.json").read_text())
+    return planted["months"]["2026-04"]
+
+
+def test_the_ledger_equals_what_was_planted(truth):
+    (row,) = reconciliation()
+    assert row.source_total == Decimal(truth["unblended_sum"])
+    assert row.lines == truth["lines"]
+    assert row.difference == 0
+    pnls = pnl_by_tenant(APRIL)
+    for tenant, planted in truth["tagged_cost_by_tenant"].items():
+        # The ledger keeps 8 decimals a row; what that leaves is the named residual.
+        borne = EXACT.add(pnls[tenant].cost, pnls[tenant].credits)
+        assert abs(EXACT.subtract(borne, Decimal(planted))) < Decimal("0.00001")
+
+
+def test_about_sixty_percent_of_the_cost_is_tagged(truth):
+    pnls = pnl_by_tenant(APRIL)
+    tagged = exact_sum(pnl.cost for tenant, pnl in pnls.items() if tenant)
+    everything = exact_sum(pnl.cost for pnl in pnls.values())
+    assert Decimal("0.5") < tagged / everything < Decimal("0.7")
+
+
+def test_the_bounds_of_every_tenant_contain_its_true_cost(truth):
+    pnls = pnl_by_tenant(APRIL)
+    certain = set()
+    for tenant, planted in truth["cost_by_owner"].items():
+        if tenant not in truth["tagged_cost_by_tenant"]:
+            continue
+        pnl, true = pnls[tenant], Decimal(planted)
+        low = exact_sum([pnl.cost, pnl.credits, pnl.uncertain_low])
+        high = exact_sum([pnl.cost, pnl.credits, pnl.uncertain_high])
+        assert low - Decimal("0.00001") <= true <= high + Decimal("0.00001"), tenant
+        if low == high:
+            certain.add(tenant)
+    assert certain, "no tenant is certain: the bounds would mean nothing"
+    assert len(certain) < 24, "no tenant is uncertain: the bounds were not tried"
+
+
+def test_the_company_has_tenants_above_below_and_undecided(truth):
+    verdicts = {pnl.verdict(Decimal("0.70")) for slug, pnl in pnl_by_tenant(APRIL).items() if slug}
+    assert verdicts >= {Verdict.ABOVE, Verdict.BELOW, Verdict.CANNOT_TELL}
+
+
+def test_misspelt_tenants_stay_discovered_and_an_invoice_confirms_the_others(truth):
+    discovered = set(Tenant.objects.filter(discovered=True).values_list("slug", flat=True))
+    assert discovered
+    assert not discovered & set(truth["tagged_cost_by_tenant"])
