@@ -56,7 +56,7 @@ class User(AbstractUser):
         help_text="Leave empty to see every tenant; otherwise only these, and no company totals.",
     )
 
-    class Meta(AbstractUser.Meta):  # type: ignore[name-defined,misc]  # django-stubs does not see it
+    class Meta(AbstractUser.Meta):
         swappable = "AUTH_USER_MODEL"
 
 

@@ -12,9 +12,9 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.core.exceptions import ValidationError
+from django.core.exceptions import FieldError, ValidationError
 from django.db import models
-from django.db.models.expressions import Combinable, register_combinable_fields
+from django.db.models.expressions import BaseExpression, Combinable, register_combinable_fields
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -35,15 +35,18 @@ class ScaledDecimalField(models.Field):  # type: ignore[type-arg]  # see MoneyFi
     empty_strings_allowed = False
 
     def db_type(self, connection: BaseDatabaseWrapper) -> str:
+        """The column's type."""
         return "bigint" if connection.vendor == "sqlite" else self.numeric_type
 
     def db_check(self, connection: BaseDatabaseWrapper) -> str | None:
+        """On SQLite: whole units only, which stops an expression that would store a float."""
         if connection.vendor == "sqlite":
-            column = connection.ops.quote_name(self.column)
+            column = connection.ops.quote_name(str(self.column))
             return f"typeof({column}) IN ('integer', 'null')"
         return None
 
     def to_python(self, value: Any) -> Decimal | None:
+        """``value`` at this field's scale; refuses floats and digits that would be lost."""
         if value is None or value == "":
             return None
         if isinstance(value, float | bool):
@@ -58,12 +61,16 @@ class ScaledDecimalField(models.Field):  # type: ignore[type-arg]  # see MoneyFi
         except InvalidOperation:
             msg = f"{value!r} is not an amount."
             raise ValidationError(msg) from None
+        if not scaled.is_finite():  # a quiet NaN passes through quantize
+            msg = f"{value!r} is not an amount."
+            raise ValidationError(msg)
         if abs(int(scaled.scaleb(self.places, context=_EXACT))) > _MAX_UNITS:
             msg = f"{value} is too large."
             raise ValidationError(msg)
         return scaled
 
     def get_prep_value(self, value: Any) -> Any:
+        """``value`` for a query; raises ``ValueError`` for what is no exact amount."""
         value = super().get_prep_value(value)
         if value is None or isinstance(value, Combinable):
             return value
@@ -75,29 +82,45 @@ class ScaledDecimalField(models.Field):  # type: ignore[type-arg]  # see MoneyFi
     def get_db_prep_value(
         self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False
     ) -> Any:
+        """Whole units on SQLite, the decimal itself elsewhere."""
         if not prepared:
             value = self.get_prep_value(value)
         if isinstance(value, Decimal) and connection.vendor == "sqlite":
             return int(value.scaleb(self.places, context=_EXACT))
         return value
 
+    def get_placeholder(self, value: Any, _compiler: object, _connection: object) -> str:
+        """Refuse to store an expression of another type: PostgreSQL would add a float without a word."""
+        if isinstance(value, BaseExpression) and not isinstance(value.output_field, type(self)):
+            msg = (
+                f"{value} is a {type(value.output_field).__name__}, which {self.name} does not store: "
+                f"wrap amounts in Value(…, output_field={type(self).__name__}())."
+            )
+            raise FieldError(msg)
+        return "%s"
+
     def from_db_value(
         self, value: Any, _expression: Expression, connection: BaseDatabaseWrapper
     ) -> Decimal | None:
+        """The stored value as a ``Decimal``; raises ``ValueError`` for a float."""
         if value is None:
             return None
         if connection.vendor == "sqlite":
             if not isinstance(value, int):
-                msg = f"{value!r} came back from SQLite as {type(value).__name__}, not as exact money"
+                msg = (
+                    f"{value!r} came back from SQLite as {type(value).__name__}, not as exact money"
+                )
                 raise ValueError(msg)
             return Decimal(value).scaleb(-self.places, context=_EXACT)
         return Decimal(value)
 
     def value_to_string(self, obj: models.Model) -> str:
+        """Plain text for serializers."""
         value = self.value_from_object(obj)
         return "" if value is None else format(value, "f")
 
-    def formfield(self, **kwargs: Any) -> forms.Field | None:  # type: ignore[override]
+    def formfield(self, **kwargs: Any) -> forms.Field | None:
+        """A decimal input that refuses more places than the field has."""
         defaults = {"form_class": forms.DecimalField, "decimal_places": self.places}
         return super().formfield(**{**defaults, **kwargs})
 

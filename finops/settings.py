@@ -188,7 +188,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
-AXES_ENABLE_ADMIN = False  # its tables stay empty: the counters are in the cache
+AXES_ENABLE_ADMIN = False  # `manage.py axes_reset_username NAME` opens a lock early
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}

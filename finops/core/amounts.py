@@ -121,6 +121,11 @@ def plain(value: Decimal) -> str:
     return "0" if text in {"-0", ""} else text
 
 
+def money_text(value: Decimal, currency: str) -> str:
+    """``value`` in cents with thousands and its currency: ``-1,234.50 USD``. For showing only."""
+    return f"{to_cents(value):,.2f} {currency}"
+
+
 def ratio(part: Decimal, whole: Decimal) -> Decimal | None:
     """``part / whole`` to 10 decimals, or ``None`` where ``whole`` is zero (a ratio is not money)."""
     if not whole:

@@ -51,7 +51,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("billing_currency", ("line_item_currency_code",), default=DEFAULT_CURRENCY),
     Column("x_service_code", ("line_item_product_code", "product_servicecode")),
     Column("x_service_title", ("product_product_name",)),
-    Column("region_id", ("product_region_code", "product_region")),
+    Column("region_id", ("product_region_code", "product_region", "product_from_region_code")),
     Column("availability_zone", ("line_item_availability_zone",)),
     Column("resource_id", ("line_item_resource_id",)),
     Column("sku_id", ("product_sku",)),
