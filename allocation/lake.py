@@ -8,8 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from allocation.core.figures import Slice
 from allocation.core.sql import parquet
-from allocation.selectors import Slice
 from finops.core.amounts import ZERO
 from finops.engine import connect
 from ingestion import lake

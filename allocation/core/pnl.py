@@ -52,7 +52,7 @@ class RevenueFact:
     """One amount of recognised revenue."""
 
     column: str
-    tenant: str
+    tenant: str | None
     amount: Decimal
 
 

@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import pytest
 
+from allocation.core.figures import Slice
 from allocation.lake import charge_lines
 from allocation.models import CandidateTenant, UncertainCost
 from allocation.selectors import (
-    Slice,
     filter_choices,
     pnl_by_column,
     pnl_by_tenant,

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
+from allocation.core.figures import Slice
 from allocation.core.pnl import Verdict
-from allocation.selectors import Slice, pnl_by_tenant, reconciliation
+from allocation.selectors import pnl_by_tenant, reconciliation
 from finops.core.amounts import EXACT, exact_sum
 from finops.core.periods import Window
 from finops.models import Tenant
@@ -34,8 +35,8 @@ def truth(tmp_path: Path) -> dict[str, Any]:
     )
     assert ingest(kind="aws_cur", location=company / "aws").exit_code == 0
     assert ingest(kind="revenue_csv", location=company / "revenue").exit_code == 0
-    planted: dict[str, Any] = json.loads((company / "truth" / "truth.json").read_text())
-    return planted["months"]["2026-04"]
+    month: dict[str, Any] = json.loads((company / "truth" / "truth.json").read_text())["months"]["2026-04"]
+    return month
 
 
 def test_the_ledger_equals_what_was_planted(truth):

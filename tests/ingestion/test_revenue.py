@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from allocation.core.figures import Slice
 from allocation.models import RecognisedRevenue
-from allocation.selectors import Slice, pnl_by_tenant
+from allocation.selectors import pnl_by_tenant
 from finops.core.periods import Window
 from finops.models import Tenant
 from ingestion.models import RejectedRow, RevenueRow

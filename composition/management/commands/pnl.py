@@ -10,8 +10,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from allocation.core.figures import Slice
 from allocation.core.pnl import Pnl
-from allocation.selectors import Slice, other_currencies, pnl_by_tenant
+from allocation.selectors import other_currencies, pnl_by_tenant
 from composition.output import print_table
 from finops.core.amounts import exact_sum, plain, to_cents
 from finops.core.periods import PeriodError, Window, month_text, parse_month

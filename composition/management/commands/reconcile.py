@@ -7,7 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from allocation.selectors import ReconciliationRow, reconciliation
+from allocation.core.figures import ReconciliationRow
+from allocation.selectors import reconciliation
 from composition.output import print_table
 from finops.core.amounts import plain
 from finops.core.periods import PeriodError, month_text, parse_month

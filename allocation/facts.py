@@ -1,0 +1,189 @@
+"""Ledger rows as the facts that a P&L is built from: one grouped query each, nothing added in Python."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from django.conf import settings
+from django.db.models import DateField, F, Q, QuerySet, Sum
+from django.db.models.functions import TruncMonth
+
+from allocation.core.figures import Granularity, Slice
+from allocation.core.pnl import CostFact, Pnl, RevenueFact, UncertainFact, build_pnls
+from allocation.models import (
+    CandidateTenant,
+    LedgerDay,
+    LedgerMonth,
+    PnlDay,
+    RecognisedRevenue,
+    UncertainCost,
+)
+from finops.core.amounts import ZERO
+from finops.core.periods import month_text
+from finops.models import Tenant
+
+
+def pnls_by_tenant(slice_: Slice) -> dict[str | None, Pnl]:
+    """Each tenant's P&L over the whole window; ``None`` is what nobody bears."""
+    found = build_pnls(
+        _cost_facts(slice_, None, by_tenant=True),
+        _revenue_facts(slice_, None, by_tenant=True),
+        _uncertain_facts(slice_, None),
+        below_line=settings.PNL_BELOW_THE_LINE,
+    )
+    return {tenant: pnl for (tenant, _), pnl in found.items()}
+
+
+def pnls_by_column(slice_: Slice, granularity: Granularity) -> dict[str, Pnl]:
+    """The P&L of the slice's tenants together, by column, in order.
+
+    Bounds belong to one tenant: they are there only where the slice names exactly one.
+    """
+    alone = slice_.tenants[0] if slice_.tenants is not None and len(slice_.tenants) == 1 else None
+    found = build_pnls(
+        _cost_facts(slice_, granularity, by_tenant=False, name=alone),
+        _revenue_facts(slice_, granularity, by_tenant=False, name=alone),
+        _uncertain_facts(slice_, granularity) if alone else (),
+        below_line=settings.PNL_BELOW_THE_LINE,
+    )
+    return {column: pnl for (_, column), pnl in sorted(found.items(), key=lambda item: item[0][1])}
+
+
+def ledger(slice_: Slice) -> QuerySet[LedgerDay] | QuerySet[LedgerMonth]:
+    """The full ledger of the slice: from the months table where the window is whole months."""
+    window = slice_.window
+    rows: QuerySet[LedgerDay] | QuerySet[LedgerMonth]
+    if window.is_whole_months():
+        rows = LedgerMonth.objects.filter(month__gte=window.start, month__lt=window.end)
+    else:
+        rows = LedgerDay.objects.filter(day__gte=window.start, day__lt=window.end)
+    rows = rows.filter(billing_currency=slice_.currency)
+    for column in ("environment", "product", "team"):
+        if value := getattr(slice_, column):
+            rows = rows.filter(**{column: value})
+    if slice_.provider:
+        rows = rows.filter(service_provider_name=slice_.provider)
+    return rows if slice_.tenants is None else rows.filter(tenant__in=tenant_ids(slice_))
+
+
+def pnl_days(slice_: Slice) -> QuerySet[PnlDay]:
+    """The small P&L table in the slice's window, in every currency."""
+    rows = PnlDay.objects.filter(day__gte=slice_.window.start, day__lt=slice_.window.end)
+    if slice_.provider:
+        rows = rows.filter(service_provider_name=slice_.provider)
+    return rows if slice_.tenants is None else rows.filter(tenant__in=tenant_ids(slice_))
+
+
+def revenue_days(slice_: Slice) -> QuerySet[RecognisedRevenue]:
+    """Recognised revenue in the slice's window, in every currency."""
+    rows = RecognisedRevenue.objects.filter(day__gte=slice_.window.start, day__lt=slice_.window.end)
+    return rows if slice_.tenants is None else rows.filter(tenant__in=tenant_ids(slice_))
+
+
+def uncertain_rows(slice_: Slice) -> QuerySet[UncertainCost]:
+    """Cost that nobody bears, by account, in the slice's window and currency."""
+    return UncertainCost.objects.filter(
+        day__gte=slice_.window.start,
+        day__lt=slice_.window.end,
+        billing_currency=slice_.currency,
+    )
+
+
+def tenant_ids(slice_: Slice) -> list[int]:
+    """Ids of the slice's tenants: a list, because planners use the index for it."""
+    return list(Tenant.objects.filter(slug__in=slice_.tenants or ()).values_list("pk", flat=True))
+
+
+def _cost_facts(
+    slice_: Slice, granularity: Granularity | None, *, by_tenant: bool, name: str | None = None
+) -> Iterable[CostFact]:
+    rows: Any = ledger(slice_) if slice_.is_detailed else pnl_days(slice_)
+    when = "month" if rows.model is LedgerMonth else "day"
+    rows = rows.filter(billing_currency=slice_.currency)
+    keys = ["service_category", "charge_category", "confidence"]
+    grouped = _grouped(rows, granularity, when, [*keys, "tenant_id"] if by_tenant else keys)
+    slugs = _slugs() if by_tenant else {}
+    for row in grouped.annotate(amount=Sum(slice_.cost_field)):
+        yield CostFact(
+            column=_column_key(row.get("column"), granularity),
+            tenant=slugs.get(row["tenant_id"]) if by_tenant else name,
+            service_category=row["service_category"],
+            charge_category=row["charge_category"],
+            confidence=row["confidence"],
+            amount=row["amount"],
+        )
+
+
+def _revenue_facts(
+    slice_: Slice, granularity: Granularity | None, *, by_tenant: bool, name: str | None = None
+) -> Iterable[RevenueFact]:
+    rows = revenue_days(slice_).filter(currency=slice_.currency)
+    grouped = _grouped(rows, granularity, "day", ["tenant_id"] if by_tenant else [])
+    slugs = _slugs() if by_tenant else {}
+    for row in grouped.annotate(total=Sum("amount")):
+        yield RevenueFact(
+            _column_key(row.get("column"), granularity),
+            slugs[row["tenant_id"]] if by_tenant else name,
+            row["total"],
+        )
+
+
+def _uncertain_facts(slice_: Slice, granularity: Granularity | None) -> Iterable[UncertainFact]:
+    """Uncertain cost per column and account, with the tenants that may bear it.
+
+    Signs are kept apart, because a negative line lowers a cost that a positive one raises.
+    """
+    candidates: dict[tuple[object, str], list[str]] = defaultdict(list)
+    for load, account, slug in _candidates(slice_):
+        candidates[load, account].append(slug)
+    if not candidates:
+        return
+    rows = uncertain_rows(slice_)
+    if slice_.tenants is not None:
+        rows = rows.filter(sub_account_id__in={account for _, account in candidates})
+    keys = ["load", "sub_account_id", "charge_category"]
+    grouped = _grouped(rows, granularity, "day", keys)
+    negative = Q(**{f"{slice_.cost_field}__lt": ZERO})
+    sums = grouped.annotate(
+        low=Sum(slice_.cost_field, filter=negative), high=Sum(slice_.cost_field, filter=~negative)
+    )
+    for row in sums:
+        tenants = candidates.get((row["load"], row["sub_account_id"]))
+        for amount in (row["low"], row["high"]):
+            if tenants and amount:
+                column = _column_key(row.get("column"), granularity)
+                yield UncertainFact(column, tenants, row["charge_category"], amount)
+
+
+def _candidates(slice_: Slice) -> Iterable[tuple[object, str, str]]:
+    rows = CandidateTenant.objects.filter(load__state="current")
+    if slice_.tenants is not None:
+        rows = rows.filter(tenant__slug__in=slice_.tenants)
+    return rows.values_list("load", "sub_account_id", "tenant__slug").iterator()
+
+
+def _slugs() -> dict[int | None, str]:
+    """Slugs by id, joined here and not by the database, which would join before it groups."""
+    return dict(Tenant.objects.values_list("pk", "slug"))
+
+
+def _grouped(rows: Any, granularity: Granularity | None, when: str, keys: list[str]) -> Any:
+    rows = rows.order_by()
+    if granularity is None:
+        # A constant column keeps the grouping where there is no other key.
+        return rows.values(*keys) if keys else rows.values("currency")
+    if granularity == "month" and when == "day":
+        return rows.annotate(column=TruncMonth("day", output_field=DateField())).values(
+            "column", *keys
+        )
+    return rows.annotate(column=F(when)).values("column", *keys)
+
+
+def _column_key(value: Any, granularity: Granularity | None) -> str:
+    if value is None:
+        return ""
+    day: date = value
+    return day.isoformat() if granularity == "day" else month_text(day)
