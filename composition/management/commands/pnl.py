@@ -18,7 +18,7 @@ from finops.core.amounts import exact_sum, plain, to_cents
 from finops.core.periods import PeriodError, Window, month_text, parse_month
 from finops.core.tunables import Effective
 from finops.models import Tenant
-from finops.selectors import effective_setting
+from finops.selectors import effective_setting, effective_settings_for
 
 FIELDS = (
     "tenant",
@@ -104,19 +104,11 @@ class Command(BaseCommand):
 
 def _rows(slice_: Slice, window: Window) -> list[dict[str, Any]]:
     pnls = pnl_by_tenant(slice_)
-    tenants = {
-        tenant.slug: tenant for tenant in Tenant.objects.filter(slug__in=[s for s in pnls if s])
-    }
+    company = effective_setting("MARGIN_GOAL")
+    goals = effective_settings_for("MARGIN_GOAL", [slug for slug in pnls if slug])
     ordered = sorted(pnls, key=lambda slug: (slug is None, slug or ""))
     return [
-        _object(
-            slug,
-            pnls[slug],
-            effective_setting("MARGIN_GOAL", tenants.get(slug or "")),
-            slice_,
-            window,
-        )
-        for slug in ordered
+        _object(slug, pnls[slug], goals.get(slug or "", company), slice_, window) for slug in ordered
     ]
 
 
