@@ -35,12 +35,13 @@ from finops.core.dialect import literal
 from finops.core.focus import CostKind
 from finops.core.periods import Window
 from finops.engine import connect
+from finops.services import tenants_by_slug
 from ingestion import lake
 from ingestion.core.delivery import ChargeReading, CurrencyTotal, LoadRefusedError
 from ingestion.core.tags import parse_map
 from ingestion.models import Delivery, LakeFile, Load, LoadTotal, RevenueRow, Source
 from ingestion.progress import Progress, silent
-from ingestion.services import finish_delivery, is_older, tenants_by_slug
+from ingestion.services import finish_delivery, is_older
 
 if TYPE_CHECKING:
     import duckdb

@@ -76,7 +76,9 @@ class SettingOverride(models.Model):
         related_name="setting_overrides",
         help_text="Empty: for every tenant that has no override of its own.",
     )
-    value = models.CharField(max_length=64, help_text="In the setting's own unit, for example 0.65.")
+    value = models.CharField(
+        max_length=64, help_text="In the setting's own unit, for example 0.65."
+    )
     reason = models.CharField(max_length=500, help_text="Why it was changed.")
     changed_by = models.ForeignKey(
         User, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"

@@ -49,9 +49,13 @@ if DEBUG or TESTING:
     SECRET_KEY = SECRET_KEY or "debug-only-key-that-protects-nothing"
     ALLOWED_HOSTS = ALLOWED_HOSTS or ["localhost", "127.0.0.1", "testserver"]
 if not SECRET_KEY:
-    _stop("SECRET_KEY is not set: put 50 random characters there (`make setup` writes a .env with one).")
+    _stop(
+        "SECRET_KEY is not set: put 50 random characters there (`make setup` writes a .env with one)."
+    )
 if not ALLOWED_HOSTS:
-    _stop("ALLOWED_HOSTS is not set: name the hosts that serve the product, as in finops.example.com.")
+    _stop(
+        "ALLOWED_HOSTS is not set: name the hosts that serve the product, as in finops.example.com."
+    )
 
 # --- the house -----------------------------------------------------------------------------------
 
@@ -167,9 +171,13 @@ MARGIN_GOAL = _decimal("MARGIN_GOAL", "0.70", "0", "1")
 REPORTING_CURRENCY = env.str("REPORTING_CURRENCY", default="USD").upper()
 PNL_BELOW_THE_LINE: list[str] = env.list("PNL_BELOW_THE_LINE", default=["Tax"])
 ALLOCATION_TAGS: dict[str, list[str]] = {
-    "tenant": env.list("ALLOCATION_TENANT_TAGS", default=["tenant", "tenant_id", "customer", "customer_id"]),
+    "tenant": env.list(
+        "ALLOCATION_TENANT_TAGS", default=["tenant", "tenant_id", "customer", "customer_id"]
+    ),
     "environment": env.list("ALLOCATION_ENVIRONMENT_TAGS", default=["environment", "env", "stage"]),
-    "product": env.list("ALLOCATION_PRODUCT_TAGS", default=["product", "project", "application", "app"]),
+    "product": env.list(
+        "ALLOCATION_PRODUCT_TAGS", default=["product", "project", "application", "app"]
+    ),
     "team": env.list("ALLOCATION_TEAM_TAGS", default=["team", "owner", "cost_center"]),
 }
 CLOCK_OFFSET = timedelta(hours=env.int("CLOCK_OFFSET_HOURS", default=0))
@@ -181,7 +189,9 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
 ]
 # Counters must be shared by all web processes: in Redis, or else in the database.
-AXES_HANDLER = "axes.handlers." + ("cache.AxesCacheHandler" if REDIS_URL else "database.AxesDatabaseHandler")
+AXES_HANDLER = "axes.handlers." + (
+    "cache.AxesCacheHandler" if REDIS_URL else "database.AxesDatabaseHandler"
+)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)

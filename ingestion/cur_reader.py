@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from finops.core.amounts import EXACT, exact_sum, parse_amount, to_lake
 from finops.core.dialect import DUCKDB, literal
-from finops.core.redaction import mask_row
 from finops.engine import connect
-from finops.logs import redact
+from finops.logs import mask_row, redact
 from ingestion.core import aws_cur_columns as cur
 from ingestion.core import aws_cur_sql as sql
 from ingestion.core.aws_cur_rows import row_amount, row_currency, row_problem
@@ -302,7 +301,7 @@ def _rejected(file: SourceFile, header: list[str], row: BrokenRow) -> Reject:
         file=file.key,
         line=row.line,
         reason=redact(row.reason)[:300],
-        text=redact(mask_row(values, cur.SHOWN_IN_REJECTS)),
+        text=mask_row(values, cur.SHOWN_IN_REJECTS),
         amount=row_amount(values),
         currency=row_currency(values),
     )

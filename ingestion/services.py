@@ -22,6 +22,7 @@ from finops import clock
 from finops.core.amounts import plain
 from finops.logs import redact
 from finops.models import Tenant
+from finops.services import tenants_by_slug
 from ingestion import lake
 from ingestion.core.delivery import (
     ChargeReading,
@@ -344,29 +345,6 @@ def _take_revenue(reader: RevenueSource, ref: DeliveryRef, delivery: Delivery) -
             delivery, "failed", f"{ref.key}: none of its {reading.rows} rows can be read."
         )
     return _outcome(delivery, "loaded", "")
-
-
-def tenants_by_slug(*, slugs: Iterable[str], discovered: bool) -> dict[str, Tenant]:
-    """The tenants of these slugs, made where they are new. A known tenant stays as it is."""
-    wanted = set(slugs)
-    known = {tenant.slug: tenant for tenant in Tenant.objects.filter(slug__in=wanted)}
-    new = sorted(wanted - set(known))
-    if new:
-        now = clock.now()
-        Tenant.objects.bulk_create(
-            [
-                Tenant(
-                    slug=slug,
-                    name=slug.replace("-", " ").title(),
-                    discovered=discovered,
-                    first_seen=now,
-                )
-                for slug in new
-            ],
-            ignore_conflicts=True,
-        )
-        known |= {tenant.slug: tenant for tenant in Tenant.objects.filter(slug__in=new)}
-    return known
 
 
 def _hand_on(produced: str, **what: object) -> None:

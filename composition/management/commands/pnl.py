@@ -108,7 +108,8 @@ def _rows(slice_: Slice, window: Window) -> list[dict[str, Any]]:
     goals = effective_settings_for("MARGIN_GOAL", [slug for slug in pnls if slug])
     ordered = sorted(pnls, key=lambda slug: (slug is None, slug or ""))
     return [
-        _object(slug, pnls[slug], goals.get(slug or "", company), slice_, window) for slug in ordered
+        _object(slug, pnls[slug], goals.get(slug or "", company), slice_, window)
+        for slug in ordered
     ]
 
 

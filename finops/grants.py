@@ -1,0 +1,22 @@
+"""What the groups may do with this app's tables (see ``finops.groups``)."""
+
+_VIEWS = ("view_pnl", "view_charge_lines", "view_reconciliation", "export_figures")
+
+GRANTS: dict[str, tuple[str, ...]] = {
+    "finance": _VIEWS,
+    "approver": _VIEWS,
+    "admin": (
+        *_VIEWS,
+        "enter_admin",
+        "add_tenant",
+        "change_tenant",
+        "view_tenant",
+        "add_user",
+        "change_user",
+        "view_user",
+        "add_settingoverride",
+        "change_settingoverride",
+        "delete_settingoverride",
+        "view_settingoverride",
+    ),
+}
