@@ -107,7 +107,7 @@ class CurReader:
         types = self.tally.line_types
         return ChargeReading(
             files=tuple(written),
-            totals=dict(self.tally.totals),
+            totals=_under_known_currency(self.tally.totals),
             rejects=tuple(self.tally.rejects),
             line_types=dict(sorted(types.items())),
             unknown_line_types=tuple(
@@ -238,6 +238,17 @@ class CurReader:
         if newest is not None:
             moment = newest.replace(tzinfo=UTC)
             self.tally.data_through = max(self.tally.data_through or moment, moment)
+
+
+def _under_known_currency(totals: dict[str, CurrencyTotal]) -> dict[str, CurrencyTotal]:
+    """Rejected rows whose currency could not be read count with the bill's only other currency."""
+    guess = totals.get(cur.DEFAULT_CURRENCY)
+    others = [currency for currency in totals if currency != cur.DEFAULT_CURRENCY]
+    if guess is None or guess.lines or guess.source or len(others) != 1:
+        return dict(totals)
+    known = totals[others[0]]
+    rejected = known.rejected_lines + guess.rejected_lines
+    return {others[0]: replace(known, rejected_lines=rejected)}
 
 
 def _tags(tags: str, resource_tags: str) -> str | None:

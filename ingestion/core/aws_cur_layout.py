@@ -90,6 +90,9 @@ def parse_manifest(text: str) -> Manifest:
     if not all(isinstance(uri, str) for uri in data_files):
         msg = "has a dataFiles entry that is not a text"
         raise LayoutError(msg)
+    if not data_files:
+        msg = "names no data file, so there is nothing that could replace what is loaded"
+        raise LayoutError(msg)
     columns = value.get("columns") or []
     names = tuple(str(column.get("name", "")) for column in columns if isinstance(column, dict))
     return Manifest(

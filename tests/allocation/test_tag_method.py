@@ -37,8 +37,10 @@ def test_the_first_configured_tag_wins_and_empty_ones_are_passed_over():
     method = TagMethod({"tenant": ["tenant", "customer"]})
     passed_over = method.assign(Key({"tenant": " -- ", "customer": "globex"}), "tenant")
     first = method.assign(Key({"tenant": "acme", "customer": "globex"}), "tenant")
-    assert passed_over and passed_over.value == "globex"
-    assert first and first.value == "acme"
+    assert passed_over
+    assert passed_over.value == "globex"
+    assert first
+    assert first.value == "acme"
 
 
 @pytest.mark.parametrize("method", methods(), ids=lambda method: method.id)

@@ -35,7 +35,9 @@ def truth(tmp_path: Path) -> dict[str, Any]:
     )
     assert ingest(kind="aws_cur", location=company / "aws").exit_code == 0
     assert ingest(kind="revenue_csv", location=company / "revenue").exit_code == 0
-    month: dict[str, Any] = json.loads((company / "truth" / "truth.json").read_text())["months"]["2026-04"]
+    month: dict[str, Any] = json.loads((company / "truth" / "truth.json").read_text())["months"][
+        "2026-04"
+    ]
     return month
 
 

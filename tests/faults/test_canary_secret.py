@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from finops.logs import RedactingJsonFormatter
 from finops.models import User
-from ingestion import services
+from ingestion.core.delivery import SourceError
 from ingestion.models import Delivery, RejectedRow
 from tests.cur_export import Export, line
 
@@ -60,7 +60,7 @@ def everything(client, printed: str, log: io.StringIO) -> str:
 
 def test_a_secret_in_a_row_is_not_kept_with_the_reject(client, tmp_path, log):
     broken = [
-        line("1", **{column: CANARY})
+        {**line("1"), column: CANARY}
         for column in (
             "line_item_unblended_cost",
             "identity_time_interval",
@@ -99,14 +99,14 @@ def test_a_secret_in_an_address_is_not_repeated(client, tmp_path, log):
 def test_a_secret_in_an_exception_is_not_logged(client, tmp_path, log, monkeypatch):
     def fail(**_: object) -> None:
         msg = f"cannot connect with password={CANARY} and {CANARY}"
-        raise services.SourceError(msg)
+        raise SourceError(msg)
 
     monkeypatch.setattr("allocation.services.allocate_load", fail)
     printed = run(Export([line("1")]).write(tmp_path))
     assert "cannot connect" in printed
     try:
         fail()
-    except services.SourceError:
+    except SourceError:
         logging.getLogger("any").exception("failed for %s", CANARY, extra={"token": CANARY})
     assert "cannot connect" in log.getvalue()
     assert CANARY not in everything(client, printed, log)
