@@ -75,6 +75,7 @@ class Place:
             "ALLOWED_HOSTS": "localhost,127.0.0.1",
             "HTTPS_ONLY": "false",
             "SERVE_STATIC_FROM_SOURCE": "true",
+            "LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING"),  # a quiet terminal
         }
 
 

@@ -59,6 +59,9 @@ if database["ENGINE"].endswith("sqlite3"):
     # A file, as in the product: an in-memory database has other locks and no write-ahead log.
     database.setdefault("TEST", {})["NAME"] = str(TESTS_DIR / "test.sqlite3")
 
+settings.STATIC_ROOT = TESTS_DIR / "static"
+settings.STATIC_ROOT.mkdir(exist_ok=True)
+
 django.setup()
 
 hypothesis_settings.register_profile(

@@ -65,7 +65,7 @@ def test_text_that_a_spreadsheet_would_run_is_defused(start):
     sheet = openpyxl.load_workbook(io.BytesIO(to_xlsx(table(*cells)))).active
     assert sheet is not None
     assert sheet["A2"].data_type == "s"
-    assert str(sheet["A2"].value)[:1].strip() == start.strip()
+    assert str(sheet["A2"].value).endswith("1+1")
 
 
 def test_negative_amounts_stay_numbers():
@@ -97,18 +97,25 @@ def test_times_are_utc():
     assert rows(to_csv(timed))[1] == ["2026-04-01T13:00:00Z"]
     sheet = openpyxl.load_workbook(io.BytesIO(to_xlsx(timed))).active
     assert sheet is not None
-    assert sheet["A2"].value == datetime(2026, 4, 1, 13)
+    assert str(sheet["A2"].value) == "2026-04-01 13:00:00"
 
 
 def test_a_download_is_named_and_not_cached():
     response = export_response(table(*FULL), "csv", "tenants_2026-04-01_2026-04-30")
-    assert response["Content-Disposition"] == 'attachment; filename="tenants_2026-04-01_2026-04-30.csv"'
+    assert (
+        response["Content-Disposition"]
+        == 'attachment; filename="tenants_2026-04-01_2026-04-30.csv"'
+    )
     assert response["Cache-Control"] == "private, no-store"
 
 
 def test_sorting_keeps_missing_values_last_both_ways():
     columns = (Column("name", "Name"), Column("cost", "Cost", Kind.MONEY))
-    lines = [Row((Cell("b"), Cell(D(2)))), Row((Cell("a"), Cell(reason="?"))), Row((Cell("C"), Cell(D(9))))]
+    lines = [
+        Row((Cell("b"), Cell(D(2)))),
+        Row((Cell("a"), Cell(reason="?"))),
+        Row((Cell("C"), Cell(D(9)))),
+    ]
     plain = Table("t", "t", columns, lines)
 
     def names(sort: str) -> list[object]:

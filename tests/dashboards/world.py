@@ -28,7 +28,7 @@ def in_march(row: dict[str, str]) -> dict[str, str]:
 
 
 def april_lines() -> list[dict[str, str]]:
-    """Lines with digits below the cent, a credit, tax, uncertain cost and a formula in a tag."""
+    """Lines with digits below the cent, a credit, tax, uncertain cost and a formula as a resource."""
     return [
         line("10.0049", tags=tags(tenant="acme", environment="production", team="core")),
         line("14.3333", day=2, tags=tags(tenant="acme", environment="staging")),
@@ -44,7 +44,7 @@ def april_lines() -> list[dict[str, str]]:
         line("3.0044", day=3, line_item_resource_id="i-untagged"),
         line("-5.25", tenant="acme", line_item_line_item_type="Credit"),
         line("9.5", tenant="acme", day=1, line_item_line_item_type="Tax"),
-        line("1.0", tags=tags(tenant="acme", team="=1+1"), day=29),
+        line("1.0", tenant="acme", day=29, line_item_resource_id="=1+1"),
     ]
 
 

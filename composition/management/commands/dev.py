@@ -8,7 +8,8 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from types import FrameType
+from typing import Any, NoReturn, Self
 
 from django.conf import settings
 from django.core.management import call_command
@@ -58,11 +59,14 @@ class Command(BaseCommand):
 
     def _run(self, place: demo.Place, address: tuple[str, int]) -> None:
         console = Console(highlight=False)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        try:
-            passwords = self._prepare(place, console)
-        except KeyboardInterrupt:
+        with _Interruption() as interruption:
+            try:
+                passwords = self._prepare(place, console)
+            except BaseException:
+                # The engine turns Ctrl-C into an error of its own, so its kind says nothing.
+                if not interruption.came:
+                    raise
+        if interruption.came:
             console.print("Stopped before it was ready; nothing is lost, the next start goes on.")
             sys.exit(INTERRUPTED)
         supervisor = Supervisor(_children(address), say=console.print)
@@ -83,6 +87,27 @@ class Command(BaseCommand):
         else:
             demo.load(place)
         return passwords
+
+
+class _Interruption:
+    """Remembers that Ctrl-C or SIGTERM came, and interrupts what runs."""
+
+    def __init__(self) -> None:
+        self.came = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._interrupt)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        self.came = True
+        raise KeyboardInterrupt
 
 
 def _children(address: tuple[str, int]) -> list[Child]:

@@ -1,0 +1,56 @@
+"""What the frame of every page shows: navigation, freshness, the goal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.cache import cache
+from django.http import HttpRequest
+from django.urls import reverse
+
+from dashboards.navigation import NavLink, nav_entries
+from finops import clock
+from finops.permissions import Capability, can
+from ingestion.selectors import Freshness, freshness
+
+_FRESHNESS_KEY = "dashboards.frame.freshness"
+_FRESHNESS_SECONDS = 15
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """Navigation and freshness for signed-in people; nothing, and no query, for anyone else."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return {}
+    links = [
+        NavLink(
+            entry.label, reverse(entry.url_name), request.path.startswith(reverse(entry.url_name))
+        )
+        for entry in nav_entries()
+        if can(user, entry.capability)
+    ]
+    return {
+        "nav": _with_one_current(links, request.path),
+        "freshness": current_freshness(),
+        "may_reconcile": can(user, Capability.VIEW_RECONCILIATION),
+        "may_export": can(user, Capability.EXPORT_FIGURES),
+    }
+
+
+def current_freshness() -> Freshness:
+    """How fresh the sources are, asked at most every 15 seconds: it stands on every page."""
+    known: Freshness | None = cache.get(_FRESHNESS_KEY)
+    if known is None:
+        known = freshness(clock.now())
+        cache.set(_FRESHNESS_KEY, known, _FRESHNESS_SECONDS)
+    return known
+
+
+def _with_one_current(links: list[NavLink], path: str) -> list[NavLink]:
+    """Only the longest matching address is the current page: every address starts with ``/``."""
+    best = max(
+        (link for link in links if link.current), key=lambda link: len(link.url), default=None
+    )
+    if best is not None and best.url == "/" and path != "/":
+        best = None
+    return [NavLink(link.label, link.url, link is best) for link in links]

@@ -1,0 +1,30 @@
+"""Which months have no bill: their cost is missing, which is not the same as zero."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from dashboards.numbers import listed
+from finops.core.periods import Window, month_start
+from ingestion.selectors import current_loads
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What is missing in a period and in the one before, as clauses; empty where nothing is."""
+
+    now: str
+    before: str
+
+
+def coverage(window: Window, previous: Window) -> Coverage:
+    """The months of both windows without a current load, in one query."""
+    loads = current_loads(start=month_start(previous.start), end=window.end)
+    loaded = set(loads.order_by().values_list("billing_period", flat=True).distinct())
+    return Coverage(now=_clause(window, loaded), before=_clause(previous, loaded))
+
+
+def _clause(window: Window, loaded: set[date]) -> str:
+    missing = [f"{month:%b %Y}" for month in window.each_month() if month not in loaded]
+    return f"no bill is loaded for {listed(missing)}" if missing else ""
