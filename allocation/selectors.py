@@ -25,7 +25,6 @@ from allocation.core.figures import (
     Slice,
     Statement,
     StatementColumn,
-    UnallocatedService,
     UntaggedResource,
 )
 from allocation.core.pnl import Pnl, add_pnls
@@ -149,22 +148,15 @@ def untagged_resources(slice_: Slice, tenant_slug: str, limit: int = 10) -> list
     return sorted(found, key=lambda row: (-abs(row.amount), row.resource_id))[:limit]
 
 
-def unallocated_by_category(slice_: Slice) -> list[UnallocatedService]:
-    """What nobody bears, by service category, largest first (without what is below the line)."""
-    rows = (
-        facts.pnl_days(replace(slice_, tenants=None))
-        .filter(tenant__isnull=True, billing_currency=slice_.currency)
-        .exclude(charge_category__in=_beside())
-        .values("service_category", "service_provider_name")
-        .annotate(amount=Sum(slice_.cost_field), line_count=Sum("lines"))
+def unallocated_cost(slice_: Slice) -> Decimal:
+    """What nobody bears in the slice's window and filters, without credits and what is below the line."""
+    everyone = replace(slice_, tenants=None)
+    rows = facts.ledger(everyone) if slice_.is_detailed else facts.pnl_days(everyone)
+    found = rows.filter(tenant__isnull=True, billing_currency=slice_.currency).exclude(
+        charge_category__in=_beside()
     )
-    found = [
-        UnallocatedService(
-            row["service_category"], row["service_provider_name"], row["amount"], row["line_count"]
-        )
-        for row in rows
-    ]
-    return sorted(found, key=lambda row: -row.amount)
+    total: Decimal | None = found.aggregate(total=Sum(slice_.cost_field))["total"]
+    return total or ZERO
 
 
 def filter_choices(slice_: Slice) -> FilterChoices:

@@ -59,16 +59,27 @@ def fill(wanted: int) -> int:
     call_command("migrate", verbosity=0)
     now = timezone.now()
     source = Source.objects.create(
-        slug="aws", kind="aws_cur", identity="bench", name="AWS", service_provider_name="AWS", created_at=now
+        slug="aws",
+        kind="aws_cur",
+        identity="bench",
+        name="AWS",
+        service_provider_name="AWS",
+        created_at=now,
     )
     User.objects.create_superuser("bench", password="bench")
     Tenant.objects.bulk_create(
         [Tenant(slug=f"tenant-{n}", name=f"Tenant {n}", first_seen=now) for n in range(TENANTS)]
     )
-    delivery = Delivery.objects.create(source=source, key="bench", billing_period=LAST.replace(day=1), discovered_at=now)
+    delivery = Delivery.objects.create(
+        source=source, key="bench", billing_period=LAST.replace(day=1), discovered_at=now
+    )
     load = Load.objects.create(
-        source=source, delivery=delivery, billing_period=LAST.replace(day=1), state="current",
-        started_at=now, data_through=now,
+        source=source,
+        delivery=delivery,
+        billing_period=LAST.replace(day=1),
+        state="current",
+        started_at=now,
+        data_through=now,
     )
     kinds = max(1, round(wanted / (DAYS * TENANTS * SERVICES)))
     days = [LAST - timedelta(days=n) for n in range(DAYS)]
@@ -111,8 +122,12 @@ def fill(wanted: int) -> int:
         revenue = RevenueRow.objects.bulk_create(
             [
                 RevenueRow(
-                    tenant_id=pk, service_start=days[-1], service_end=LAST + timedelta(days=1),
-                    amount=DAYS * 5, currency="USD", invoice_id=f"INV-{pk}",
+                    tenant_id=pk,
+                    service_start=days[-1],
+                    service_end=LAST + timedelta(days=1),
+                    amount=DAYS * 5,
+                    currency="USD",
+                    invoice_id=f"INV-{pk}",
                 )
                 for pk in Tenant.objects.values_list("pk", flat=True)
             ]
@@ -143,7 +158,9 @@ def measure() -> None:
                 [str(first), str(LAST)],
             ).fetchall()
         )
-    print(f"yardstick: 90 days of the P&L table summed by the database itself, {yardstick * 1000:.0f} ms")
+    print(
+        f"yardstick: 90 days of the P&L table summed by the database itself, {yardstick * 1000:.0f} ms"
+    )
     client = Client()
     client.force_login(User.objects.get())
     span = "period=custom&from=2026-10-02&to=2026-10-31"

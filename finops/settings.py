@@ -12,7 +12,7 @@ from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import environ
 from csp.constants import NONE, SELF
@@ -127,7 +127,9 @@ TEMPLATES: list[dict[str, Any]] = [
 # --- data ----------------------------------------------------------------------------------------
 
 VAR_DIR = BASE_DIR / "var"
-DATABASE_URL = env.str("DATABASE_URL", default="") or f"sqlite:///{VAR_DIR / 'finops.sqlite3'}"
+DATABASE_URL = (
+    env.str("DATABASE_URL", default="") or f"sqlite:///{quote(str(VAR_DIR / 'finops.sqlite3'))}"
+)
 DATABASES: dict[str, dict[str, Any]] = {"default": environ.Env.db_url_config(DATABASE_URL)}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # Measured: deferred transactions fail at once with "database is locked" when a reader turns

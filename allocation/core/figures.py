@@ -86,16 +86,6 @@ class UntaggedResource:
 
 
 @dataclass(frozen=True)
-class UnallocatedService:
-    """Cost of one service that no tenant bears."""
-
-    service_category: str
-    service_provider_name: str
-    amount: Decimal
-    lines: int
-
-
-@dataclass(frozen=True)
 class FilterChoices:
     """What the filters of a page may be set to."""
 

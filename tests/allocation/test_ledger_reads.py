@@ -16,7 +16,7 @@ from allocation.selectors import (
     pnl_by_tenant,
     services,
     statement,
-    unallocated_by_category,
+    unallocated_cost,
     untagged_resources,
 )
 from finops.core.amounts import exact_sum
@@ -158,7 +158,7 @@ def test_a_statement_has_every_column_and_says_which_are_complete(bill):
     assert found.total.cost == 14
 
 
-def test_what_nobody_bears_is_named_by_category(bill):
-    assert [(row.service_category, row.amount) for row in unallocated_by_category(APRIL)] == [
-        ("Compute", 2)
-    ]
+def test_what_nobody_bears_is_the_same_however_it_is_asked_for(bill):
+    assert unallocated_cost(APRIL) == pnl_by_tenant(APRIL)[None].cost == 2
+    only_production = Slice(window=APRIL.window, environment="production")
+    assert unallocated_cost(only_production) == 0

@@ -89,6 +89,24 @@ def test_a_loader_killed_at_any_moment_is_made_good_by_the_next(big, tmp_path):
     assert catalogued <= on_disk()
 
 
+def test_ctrl_c_ends_a_load_with_a_sentence_and_leaves_nothing(big, tmp_path):
+    folder = big.write(tmp_path / "bill")
+    begin = time.monotonic()
+    assert loader(folder).wait(60) == 0
+    lasts = time.monotonic() - begin
+    Load.objects.all().delete()
+    Delivery.objects.all().delete()
+    stopped = loader(folder)
+    time.sleep(lasts * 0.6)
+    stopped.send_signal(signal.SIGINT)
+    _, errors = stopped.communicate(timeout=30)
+    assert stopped.returncode == 130, errors
+    assert errors.decode().strip().splitlines()[-1].endswith("load again to go on.")
+    assert b"Traceback" not in errors
+    assert not Load.objects.exists()
+    assert not reconciliation()
+
+
 def test_two_loaders_at_once_load_a_delivery_once(big, tmp_path):
     folder = big.write(tmp_path / "bill")
     both = [loader(folder), loader(folder)]

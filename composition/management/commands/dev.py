@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import socket
 import sys
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn
 
 from django.conf import settings
 from django.core.management import call_command
@@ -19,11 +17,11 @@ from rich.panel import Panel
 from rich.table import Table
 
 from composition import demo
+from composition.interruption import INTERRUPTED, Interruption
 from composition.supervisor import Child, Supervisor
 
 HOST = "127.0.0.1"
 WRONG_START = 2
-INTERRUPTED = 130
 
 
 class Command(BaseCommand):
@@ -59,7 +57,7 @@ class Command(BaseCommand):
 
     def _run(self, place: demo.Place, address: tuple[str, int]) -> None:
         console = Console(highlight=False)
-        with _Interruption() as interruption:
+        with Interruption() as interruption:
             try:
                 passwords = self._prepare(place, console)
             except BaseException:
@@ -87,27 +85,6 @@ class Command(BaseCommand):
         else:
             demo.load(place)
         return passwords
-
-
-class _Interruption:
-    """Remembers that Ctrl-C or SIGTERM came, and interrupts what runs."""
-
-    def __init__(self) -> None:
-        self.came = False
-        self._before: dict[signal.Signals, Any] = {}
-
-    def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._interrupt)
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
-        self.came = True
-        raise KeyboardInterrupt
 
 
 def _children(address: tuple[str, int]) -> list[Child]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from composition.interruption import INTERRUPTED, Interruption
 from composition.output import print_table, progress_bars
 from finops.core.periods import PeriodError, month_text, parse_month
 from finops.registry import UnknownPlugin
@@ -32,17 +33,23 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Load and report."""
-        try:
-            period = parse_month(options["period"]) if options["period"] else None
-            with progress_bars(sys.stderr) as progress:
+        report: IngestReport | None = None
+        with Interruption() as interruption, progress_bars(sys.stderr) as progress:
+            try:
                 report = ingest(
                     kind=options["source"],
                     location=Path(options["location"]).expanduser(),
-                    period=period,
+                    period=parse_month(options["period"]) if options["period"] else None,
                     progress=progress,
                 )
-        except (PeriodError, UnknownPlugin) as error:
-            raise CommandError(str(error), returncode=2) from None
+            except (PeriodError, UnknownPlugin) as error:
+                raise CommandError(str(error), returncode=2) from None
+            except BaseException:
+                if not interruption.came:
+                    raise
+        if report is None:
+            msg = "Stopped. What was loaded before stays as it was; load again to go on."
+            raise CommandError(msg, returncode=INTERRUPTED)
         self._show(report)
         if report.exit_code == 2:
             raise CommandError("Nothing was loaded.", returncode=2)
