@@ -140,7 +140,7 @@ def margin_line(points: Sequence[MarginPoint], goal: Decimal) -> Figure:
             annotations=labels,
             margin={"r": 96},
             yaxis={"ticksuffix": " %", "range": [low - room, high + room]},
-            xaxis={"type": "date", "tickformat": "%-d %b", "nticks": 8},
+            xaxis={"type": "date", "tickformat": "%-d %b", "nticks": 5, "tickangle": 0},
         ),
     }
 
@@ -195,12 +195,13 @@ def margin_line_summary(points: Sequence[MarginPoint], goal: Decimal) -> str:
         )
     margins = [point.margin for point in known if point.margin is not None]
     below = sum(1 for margin in margins if margin < goal)
+    share = f"{below or 'none'} of {numbers.counted(len(known), 'day')} {'were' if below > 1 else 'was'} below"
     lowest = min(known, key=lambda point: point.margin or ZERO)
     return (
         f"Between {known[0].day:%-d %b} and {known[-1].day:%-d %b} {known[-1].day:%Y} the gross margin by day "
         f"went from {numbers.percent(margins[0])} to {numbers.percent(margins[-1])}; the lowest was "
         f"{numbers.percent(min(margins))} on {lowest.day:%-d %b}; "
-        f"{numbers.counted(below, 'day')} of {len(known)} were below the goal of {numbers.goal_text(goal)}."
+        f"{share} the goal of {numbers.goal_text(goal)}."
     )
 
 

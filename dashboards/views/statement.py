@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import path, reverse
+from django.views.decorators.vary import vary_on_headers
 
 from allocation.core.figures import Statement
 from allocation.core.pnl import Verdict
@@ -120,6 +121,7 @@ def _bridge(state: PageState, found: Statement, currency: str) -> charts.Chart |
 
 
 @require(Capability.VIEW_PNL)
+@vary_on_headers("HX-Request")
 @stateful(default_period="3m")
 def tenant_services(request: HttpRequest, state: PageState, slug: str) -> HttpResponse:
     """The services of one cost category: a part beneath its row, or a page of its own."""

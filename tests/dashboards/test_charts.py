@@ -53,7 +53,7 @@ def test_the_goal_is_drawn_and_labelled():
 def test_the_summary_says_what_the_line_shows():
     assert charts.margin_line_summary(POINTS, D("0.65")) == (
         "Between 1 Apr and 3 Apr 2026 the gross margin by day went from 71.0 % to 58.0 %; "
-        "the lowest was 58.0 % on 3 Apr; 1 day of 2 were below the goal of 65 %."
+        "the lowest was 58.0 % on 3 Apr; 1 of 2 days was below the goal of 65 %."
     )
     assert "no margin to draw" in charts.margin_line_summary([point(DAYS[0], None)], D("0.65"))
 

@@ -135,7 +135,9 @@ def test_when_it_cannot_tell_it_names_what_would_settle_it(alice, settings):
 
 def test_a_category_opens_in_place_and_as_a_page(alice):
     url = f"/tenants/acme/services/?{APRIL}&category=Compute"
-    part = alice.get(url, headers={"HX-Request": "true"}).content.decode()
+    answer = alice.get(url, headers={"HX-Request": "true"})
+    assert "HX-Request" in answer["Vary"]
+    part = answer.content.decode()
     assert "<html" not in part
     assert "tag tenant=acme v1" in part
     assert "1.00 firm" in part

@@ -237,7 +237,9 @@ def test_a_folder_without_a_manifest_is_refused(tmp_path):
     assert not Source.objects.exists()
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"dataFiles": "x"}', '{"dataFiles": [1]}', '{"dataFiles": []}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"dataFiles": "x"}', '{"dataFiles": [1]}', '{"dataFiles": []}']
+)
 def test_a_manifest_that_is_none_is_refused(bill, tmp_path, text):
     bill.write(tmp_path)
     for key in bill.manifest_keys():
