@@ -81,7 +81,9 @@ def _column(
     key: str, label: str, window: Window, pnl: Pnl, through: datetime | None
 ) -> StatementColumn:
     complete = through is not None and through.date() >= window.end
-    return StatementColumn(key, label, window, complete, pnl)
+    last = through.date() - timedelta(days=1) if through else None
+    reached = min(last, window.last_day) if last is not None and last >= window.start else None
+    return StatementColumn(key, label, window, complete, reached, pnl)
 
 
 def services(slice_: Slice, service_category: str) -> list[ServiceRow]:

@@ -41,12 +41,16 @@ class Slice:
 
 @dataclass(frozen=True)
 class StatementColumn:
-    """One month or day of a statement; ``complete`` is false where data is still to come."""
+    """One month or day of a statement; ``complete`` is false where data is still to come.
+
+    ``last_day`` is then the last day whose data is whole, or ``None`` where there is none yet.
+    """
 
     key: str
     label: str
     window: Window
     complete: bool
+    last_day: date | None
     pnl: Pnl
 
 

@@ -16,7 +16,7 @@ from finops.core.amounts import EXACT, ZERO, exact_sum
 from finops.core.periods import Window
 
 if TYPE_CHECKING:
-    from allocation.core.figures import Statement
+    from allocation.core.figures import Statement, StatementColumn
 
 Amount = Callable[[Shown], Decimal | None]
 _ABSENT = "nothing is loaded for these days"
@@ -88,7 +88,7 @@ class _Builder:
         unit = self.frame.currency
         columns = [Column("line", "")]
         for column in self.statement.columns if self.several else ():
-            note = "" if column.complete else _reach(column.window)
+            note = "" if column.complete else _reach(column)
             columns.append(
                 Column(
                     column.key, column.label, Kind.MONEY, unit, note, hatched=not column.complete
@@ -243,9 +243,11 @@ class _Builder:
         return f"{NO_SPLIT}; {amount} of company cost is unallocated in this period"
 
 
-def _reach(window: Window) -> str:
+def _reach(column: StatementColumn) -> str:
     """How far an open column reaches."""
-    return "incomplete" if window.days == 1 else f"to {window.last_day.day} {window.last_day:%b}"
+    if column.window.days == 1 or column.last_day is None:
+        return "incomplete"
+    return f"to {column.last_day:%-d %b}"
 
 
 def _direct(name: str) -> Amount:

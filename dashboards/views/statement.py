@@ -12,9 +12,9 @@ from django.views.decorators.vary import vary_on_headers
 
 from allocation.core.figures import Statement
 from allocation.core.pnl import Verdict
-from allocation.selectors import pnl_by_tenant, untagged_resources
 from allocation.selectors import services as service_rows
 from allocation.selectors import statement as read_statement
+from allocation.selectors import unallocated_cost, untagged_resources
 from dashboards import charts
 from dashboards.coverage import Coverage, coverage
 from dashboards.goals import ORIGINS, tenant_goal
@@ -40,8 +40,7 @@ def tenant_statement(request: HttpRequest, state: PageState, slug: str) -> HttpR
     goal = tenant_goal(tenant)
     unallocated = None
     if sees_company(request.user):
-        loose = pnl_by_tenant(company_slice(request.user, state)).get(None)
-        unallocated = loose.cost if loose else None
+        unallocated = unallocated_cost(company_slice(request.user, state))
     covered = coverage(state.window, state.period.previous)
     frame = Frame(
         state=state,

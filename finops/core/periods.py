@@ -112,6 +112,10 @@ PRESETS: tuple[Preset, ...] = (
 )
 
 
+_MONTHS_TO_DATE = {"mtd": 1, "quarter": 3, "3m": 3}
+"""Presets that start on the first of a month and end today: how many months lie between repeats."""
+
+
 @dataclass(frozen=True)
 class ReportingPeriod:
     """What the URL says: ``key`` (a preset, ``YYYY-MM`` or ``custom``) and the window it means."""
@@ -124,16 +128,20 @@ class ReportingPeriod:
     def previous(self) -> Window:
         """The same span just before: calendar months step by months, other spans by their days.
 
-        A month to date compares with the same days of the month before (1–22 with 1–22), cut where
-        that month is shorter.
+        Spans of months to date compare with the same days of as many months before (1 April to 22
+        June with 1 January to 22 March), cut where the last month is shorter.
         """
         window = self.window
+        months = _MONTHS_TO_DATE.get(self.key, 0)
         if window.is_whole_months():
             months = sum(1 for _ in window.each_month())
             return Window(add_months(window.start, -months), window.start)
-        if self.key == "mtd":
-            start = add_months(window.start, -1)
-            return Window(start, min(start + timedelta(days=window.days), window.start))
+        if months:
+            last = add_months(window.last_day, -months)
+            day = min(window.last_day.day, days_in_month(last))
+            return Window(
+                add_months(window.start, -months), last.replace(day=day) + timedelta(days=1)
+            )
         return Window(window.start - timedelta(days=window.days), window.start)
 
 

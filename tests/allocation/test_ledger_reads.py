@@ -150,10 +150,10 @@ def test_a_statement_has_every_column_and_says_which_are_complete(bill):
         "month",
         previous=Window(date(2025, 12, 1), date(2026, 3, 1)),
     )
-    assert [(c.label, c.complete, c.pnl.cost) for c in found.columns] == [
-        ("Mar 2026", True, 0),
-        ("Apr 2026", False, 14),
-        ("May 2026", False, 0),
+    assert [(c.label, c.complete, c.last_day, c.pnl.cost) for c in found.columns] == [
+        ("Mar 2026", True, date(2026, 3, 31), 0),
+        ("Apr 2026", False, date(2026, 4, 2), 14),
+        ("May 2026", False, None, 0),
     ]
     assert found.total.cost == 14
 

@@ -40,7 +40,12 @@ def build(
     months = [date(2026, 2, 1), date(2026, 3, 1), date(2026, 4, 1)][: len(pnls)]
     columns = tuple(
         StatementColumn(
-            f"{month:%Y-%m}", f"{month:%b %Y}", Window.of_month(month), month.month < 4, pnl
+            f"{month:%Y-%m}",
+            f"{month:%b %Y}",
+            Window.of_month(month),
+            month.month < 4,
+            date(2026, 4, 22),
+            pnl,
         )
         for month, pnl in zip(months, pnls, strict=True)
     )
@@ -108,7 +113,7 @@ def test_one_month_needs_no_column_of_its_own():
 
 def test_an_open_month_is_hatched_and_says_how_far_it_reaches():
     columns = {column.key: column for column in build([FEBRUARY, FEBRUARY, FEBRUARY]).columns}
-    assert (columns["2026-04"].hatched, columns["2026-04"].note) == (True, "to 30 Apr")
+    assert (columns["2026-04"].hatched, columns["2026-04"].note) == (True, "to 22 Apr")
     assert not columns["2026-03"].hatched
     assert columns["total"].hatched
 

@@ -86,16 +86,15 @@ def test_what_came_before_ends_no_later_than_the_window_starts(today, key):
         ("7d", ("2026-04-16", "2026-04-23"), ("2026-04-09", "2026-04-16")),
         ("mtd", ("2026-04-01", "2026-04-23"), ("2026-03-01", "2026-03-23")),
         ("last-month", ("2026-03-01", "2026-04-01"), ("2026-02-01", "2026-03-01")),
-        ("3m", ("2026-02-01", "2026-04-23"), None),
-        ("quarter", ("2026-04-01", "2026-04-23"), None),
+        ("3m", ("2026-02-01", "2026-04-23"), ("2025-11-01", "2026-01-23")),
+        ("quarter", ("2026-04-01", "2026-04-23"), ("2026-01-01", "2026-01-23")),
         ("2026-02", ("2026-02-01", "2026-03-01"), ("2026-01-01", "2026-02-01")),
     ],
 )
 def test_periods_and_what_they_compare_with(key, now, before):
     period = resolve_period(key, today=TODAY)
     assert period.window == window(*now)
-    if before:
-        assert period.previous == window(*before)
+    assert period.previous == window(*before)
 
 
 def test_a_month_to_date_compares_with_what_a_shorter_month_has():
