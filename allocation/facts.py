@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db.models import DateField, F, Q, QuerySet, Sum
+from django.db.models import DateField, F, Model, Q, QuerySet, Sum
 from django.db.models.functions import TruncMonth
 
 from allocation.core.figures import Granularity, Slice
@@ -18,12 +19,15 @@ from allocation.models import (
     LedgerDay,
     LedgerMonth,
     PnlDay,
+    PnlMonth,
     RecognisedRevenue,
     UncertainCost,
 )
 from finops.core.amounts import ZERO
 from finops.core.periods import month_text
 from finops.models import Tenant
+
+_Row = TypeVar("_Row", bound=Model)
 
 
 def pnls_by_tenant(slice_: Slice) -> dict[str | None, Pnl]:
@@ -72,6 +76,10 @@ def ledger(slice_: Slice) -> QuerySet[LedgerDay] | QuerySet[LedgerMonth]:
 def pnl_days(slice_: Slice) -> QuerySet[PnlDay]:
     """The small P&L table in the slice's window, in every currency."""
     rows = PnlDay.objects.filter(day__gte=slice_.window.start, day__lt=slice_.window.end)
+    return _of_slice(rows, slice_)
+
+
+def _of_slice(rows: QuerySet[_Row], slice_: Slice) -> QuerySet[_Row]:
     if slice_.provider:
         rows = rows.filter(service_provider_name=slice_.provider)
     return rows if slice_.tenants is None else rows.filter(tenant__in=tenant_ids(slice_))
@@ -100,21 +108,35 @@ def tenant_ids(slice_: Slice) -> list[int]:
 def _cost_facts(
     slice_: Slice, granularity: Granularity | None, *, by_tenant: bool, name: str | None = None
 ) -> Iterable[CostFact]:
-    rows: Any = ledger(slice_) if slice_.is_detailed else pnl_days(slice_)
-    when = "month" if rows.model is LedgerMonth else "day"
-    rows = rows.filter(billing_currency=slice_.currency)
     keys = ["service_category", "charge_category", "confidence"]
-    grouped = _grouped(rows, granularity, when, [*keys, "tenant_id"] if by_tenant else keys)
     slugs = _slugs() if by_tenant else {}
-    for row in grouped.annotate(amount=Sum(slice_.cost_field)):
-        yield CostFact(
-            column=_column_key(row.get("column"), granularity),
-            tenant=slugs.get(row["tenant_id"]) if by_tenant else name,
-            service_category=row["service_category"],
-            charge_category=row["charge_category"],
-            confidence=row["confidence"],
-            amount=row["amount"],
-        )
+    for rows in _cost_rows(slice_, granularity):
+        when = "month" if rows.model in {LedgerMonth, PnlMonth} else "day"
+        mine = rows.filter(billing_currency=slice_.currency)
+        grouped = _grouped(mine, granularity, when, [*keys, "tenant_id"] if by_tenant else keys)
+        for row in grouped.annotate(amount=Sum(slice_.cost_field)):
+            yield CostFact(
+                column=_column_key(row.get("column"), granularity),
+                tenant=slugs.get(row["tenant_id"]) if by_tenant else name,
+                service_category=row["service_category"],
+                charge_category=row["charge_category"],
+                confidence=row["confidence"],
+                amount=row["amount"],
+            )
+
+
+def _cost_rows(slice_: Slice, granularity: Granularity | None) -> Iterable[Any]:
+    """The smallest tables that hold the slice: whole months by the month, loose days by the day."""
+    if slice_.is_detailed:
+        yield ledger(slice_)
+        return
+    months, edges = slice_.window.split_months()
+    if months is None or granularity == "day":
+        yield pnl_days(slice_)
+        return
+    yield _of_slice(PnlMonth.objects.filter(month__gte=months.start, month__lt=months.end), slice_)
+    for edge in edges:
+        yield pnl_days(replace(slice_, window=edge))
 
 
 def _revenue_facts(

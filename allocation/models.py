@@ -86,14 +86,10 @@ class LedgerMonth(LedgerRow):
         return f"{self.month:%Y-%m} {self.service_name} {self.effective_cost}"
 
 
-class PnlDay(models.Model):
-    """Cost by day, tenant and statement line: the small table that pages read first.
-
-    The sum of ``LedgerDay`` over the columns that it leaves out.
-    """
+class PnlRow(models.Model):
+    """The columns of the small P&L tables: the sum of the ledger over the columns left out."""
 
     load = models.ForeignKey(Load, on_delete=models.CASCADE, related_name="+", db_index=False)
-    day = models.DateField()
     tenant = models.ForeignKey(
         Tenant, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
@@ -108,6 +104,15 @@ class PnlDay(models.Model):
     lines = models.PositiveBigIntegerField()
 
     class Meta:
+        abstract = True
+
+
+class PnlDay(PnlRow):
+    """Cost by day, tenant and statement line: what pages read where a window has loose days."""
+
+    day = models.DateField()
+
+    class Meta(PnlRow.Meta):
         indexes = [
             models.Index(fields=["day"], name="pnl_day_day"),
             models.Index(fields=["tenant", "day"], name="pnl_day_tenant"),
@@ -116,6 +121,22 @@ class PnlDay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day} {self.service_category} {self.effective_cost}"
+
+
+class PnlMonth(PnlRow):
+    """Cost by calendar month: the sum of its ``PnlDay`` rows, for the whole months of a window."""
+
+    month = models.DateField()
+
+    class Meta(PnlRow.Meta):
+        indexes = [
+            models.Index(fields=["month"], name="pnl_month_month"),
+            models.Index(fields=["tenant", "month"], name="pnl_month_tenant"),
+            models.Index(fields=["load"], name="pnl_month_load"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m} {self.service_category} {self.effective_cost}"
 
 
 class UncertainCost(models.Model):

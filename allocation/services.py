@@ -24,6 +24,7 @@ from allocation.models import (
     LedgerDay,
     LedgerMonth,
     PnlDay,
+    PnlMonth,
     RecognisedRevenue,
     UncertainCost,
 )
@@ -76,6 +77,21 @@ class ControlTotalError(LoadRefusedError):
     """The ledger does not add up to what was read; nothing was made visible."""
 
 
+_PNL_COLUMNS = (
+    "load_id",
+    "tenant_id",
+    "service_provider_name",
+    "service_category",
+    "charge_category",
+    "billing_currency",
+    "confidence",
+    "kind",
+    "billed_cost",
+    "effective_cost",
+    "lines",
+)
+
+
 def allocate_load(*, load: Load, reading: ChargeReading, progress: Progress = silent) -> None:
     """Say who bears each distinct key, write the ``allocated`` and ``hourly`` tables, and commit.
 
@@ -87,7 +103,7 @@ def allocate_load(*, load: Load, reading: ChargeReading, progress: Progress = si
     exact: dict[str, Decimal] = {}
     uncertain: list[tuple[Any, ...]] = []
     candidates: list[tuple[Any, ...]] = []
-    ledger = Ledger((), (), ())
+    ledger = Ledger((), (), (), ())
     if charges:
         with connect() as engine:
             relation = sql.parquet(charges)
@@ -182,7 +198,7 @@ def _step_aside(load: Load, current: Load) -> None:
 
 
 def _take_back(current: Load) -> None:
-    for model in (LedgerDay, LedgerMonth, PnlDay, UncertainCost, CandidateTenant):
+    for model in (LedgerDay, LedgerMonth, PnlDay, PnlMonth, UncertainCost, CandidateTenant):
         model._default_manager.filter(load=current).delete()
 
 
@@ -217,27 +233,18 @@ def _write_rows(
                 for when, key, amounts in rows
             ),
         )
-    insert_rows(
-        PnlDay,
-        (
-            "load_id",
-            "day",
-            "tenant_id",
-            "service_provider_name",
-            "service_category",
-            "charge_category",
-            "billing_currency",
-            "confidence",
-            "kind",
-            "billed_cost",
-            "effective_cost",
-            "lines",
-        ),
-        (
-            (load.pk, key.day, ids[key.tenant], *key[2:], CostKind.BILLED.value, *amounts)
-            for key, amounts in ledger.pnl
-        ),
-    )
+    for small, when, totals in (
+        (PnlDay, "day", ledger.pnl_days),
+        (PnlMonth, "month", ledger.pnl_months),
+    ):
+        insert_rows(
+            small,
+            (when, *_PNL_COLUMNS),
+            (
+                (key.when, load.pk, ids[key.tenant], *key[2:], CostKind.BILLED.value, *amounts)
+                for key, amounts in totals
+            ),
+        )
     insert_rows(
         UncertainCost,
         (

@@ -46,9 +46,9 @@ class LedgerAmounts(NamedTuple):
 
 
 class PnlKey(NamedTuple):
-    """What a row of the small P&L table is about."""
+    """What a row of the small P&L tables is about; ``when`` is a day or the first of a month."""
 
-    day: date
+    when: date
     tenant: str
     service_provider_name: str
     service_category: str
@@ -57,13 +57,18 @@ class PnlKey(NamedTuple):
     confidence: Decimal
 
 
+PnlAmounts = tuple[Decimal, Decimal, int]
+"""Billed cost, effective cost, charge lines."""
+
+
 @dataclass(frozen=True)
 class Ledger:
     """A load's rows for all tables. ``ingested`` is exact, per currency, on billed cost."""
 
     days: Sequence[tuple[date, LedgerKey, LedgerAmounts]]
     months: Sequence[tuple[date, LedgerKey, LedgerAmounts]]
-    pnl: Sequence[tuple[PnlKey, tuple[Decimal, Decimal, int]]]
+    pnl_days: Sequence[tuple[PnlKey, PnlAmounts]]
+    pnl_months: Sequence[tuple[PnlKey, PnlAmounts]]
     exact: dict[str, Decimal] = field(default_factory=dict)
     rounded: dict[str, Decimal] = field(default_factory=dict)
 
@@ -76,40 +81,49 @@ def build_ledger(rows: Iterable[Sequence[object]]) -> Ledger:
     """
     days: list[tuple[date, LedgerKey, LedgerAmounts]] = []
     months: dict[tuple[date, LedgerKey], LedgerAmounts] = {}
-    pnl: dict[PnlKey, tuple[Decimal, Decimal, int]] = {}
+    pnl_days: dict[PnlKey, PnlAmounts] = {}
+    pnl_months: dict[PnlKey, PnlAmounts] = {}
     exact: dict[str, Decimal] = defaultdict(Decimal)
     rounded: dict[str, Decimal] = defaultdict(Decimal)
     for row in rows:
         day, key, amounts = _row(row)
         billed: Decimal = row[14]  # type: ignore[assignment]
-        exact[key.billing_currency] = EXACT.add(exact[key.billing_currency], billed)
-        rounded[key.billing_currency] = EXACT.add(
-            rounded[key.billing_currency], amounts.billed_cost
-        )
+        currency = key.billing_currency
+        exact[currency] = EXACT.add(exact[currency], billed)
+        rounded[currency] = EXACT.add(rounded[currency], amounts.billed_cost)
         days.append((day, key, amounts))
-        month = (month_start(day), key)
-        months[month] = _add(months[month], amounts) if month in months else amounts
-        small = PnlKey(
-            day,
-            key.tenant,
-            key.service_provider_name,
-            key.service_category,
-            key.charge_category,
-            key.billing_currency,
-            key.confidence,
-        )
-        billed_sum, effective_sum, lines = pnl.get(small, (ZERO, ZERO, 0))
-        pnl[small] = (
-            EXACT.add(billed_sum, amounts.billed_cost),
-            EXACT.add(effective_sum, amounts.effective_cost),
-            lines + amounts.lines,
-        )
+        month = month_start(day)
+        so_far = months.get((month, key))
+        months[month, key] = _add(so_far, amounts) if so_far else amounts
+        for small, when in ((pnl_days, day), (pnl_months, month)):
+            _add_pnl(small, when, key, amounts)
     return Ledger(
         days=days,
         months=[(month, key, amounts) for (month, key), amounts in months.items()],
-        pnl=list(pnl.items()),
+        pnl_days=list(pnl_days.items()),
+        pnl_months=list(pnl_months.items()),
         exact=dict(exact),
         rounded=dict(rounded),
+    )
+
+
+def _add_pnl(
+    into: dict[PnlKey, PnlAmounts], when: date, key: LedgerKey, amounts: LedgerAmounts
+) -> None:
+    small = PnlKey(
+        when,
+        key.tenant,
+        key.service_provider_name,
+        key.service_category,
+        key.charge_category,
+        key.billing_currency,
+        key.confidence,
+    )
+    billed, effective, lines = into.get(small, (ZERO, ZERO, 0))
+    into[small] = (
+        EXACT.add(billed, amounts.billed_cost),
+        EXACT.add(effective, amounts.effective_cost),
+        lines + amounts.lines,
     )
 
 

@@ -86,6 +86,15 @@ class Window:
         """Whether the window starts and ends on the first of a month."""
         return self.start.day == 1 and self.end.day == 1
 
+    def split_months(self) -> tuple[Window | None, list[Window]]:
+        """The whole calendar months inside the window, and the days before and after them."""
+        first = self.start if self.start.day == 1 else add_months(self.start, 1)
+        last = month_start(self.end)
+        if first >= last:
+            return None, [self]
+        edges = [(self.start, first), (last, self.end)]
+        return Window(first, last), [Window(start, end) for start, end in edges if start < end]
+
     @classmethod
     def of_month(cls, day: date) -> Window:
         """The calendar month of ``day``."""

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from allocation.core.figures import Slice
+from allocation.core.pnl import add_pnls
 from allocation.lake import charge_lines
 from allocation.models import CandidateTenant, UncertainCost
 from allocation.selectors import (
@@ -71,6 +72,19 @@ def test_tenants_and_the_unallocated_add_up_to_the_bill(bill):
     }
     assert pnls["acme"].credits == -5
     assert pnls[None].below_line == {"Tax": 9}
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [((4, 1), (5, 1)), ((3, 15), (5, 15)), ((3, 1), (6, 1)), ((4, 2), (4, 30)), ((3, 31), (5, 1))],
+)
+def test_any_window_gives_what_its_days_give(bill, start, end):
+    window = Window(date(2026, *start), date(2026, *end))
+    days = pnl_by_column(Slice(window=window), "day")
+    months = pnl_by_column(Slice(window=window), "month")
+    together = add_pnls(pnl_by_tenant(Slice(window=window)).values())
+    assert add_pnls(days.values()).cost == add_pnls(months.values()).cost == together.cost
+    assert exact_sum(p.credits for p in days.values()) == together.credits
 
 
 def test_columns_add_up_to_the_same(bill):

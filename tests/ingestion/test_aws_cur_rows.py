@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import pytest
 
-from allocation.models import LedgerDay, LedgerMonth, PnlDay
+from allocation.models import LedgerDay, LedgerMonth, PnlDay, PnlMonth
 from allocation.selectors import reconciliation
 from ingestion.models import Load, RejectedRow, Source
 from ingestion.services import ingest
@@ -174,7 +174,8 @@ def test_a_month_is_exactly_its_days(bill, tmp_path):
     load(bill.write(tmp_path))
     days = sum(LedgerDay.objects.values_list("billed_cost", flat=True))
     assert days == sum(LedgerMonth.objects.values_list("billed_cost", flat=True))
-    assert days == sum(PnlDay.objects.values_list("billed_cost", flat=True))
+    for small in (PnlDay, PnlMonth):
+        assert days == sum(small.objects.values_list("billed_cost", flat=True))
 
 
 def test_two_exports_are_two_sources(bill, tmp_path):
