@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
 from django.db import connections, models, router
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 _BATCH = 5_000
 
@@ -24,11 +26,9 @@ def insert_rows(
     quote = connection.ops.quote_name
     names = ", ".join(quote(field.column or field.attname) for field in fields)
     table = quote(model._meta.db_table)
+    convert = [_converter(field, connection) for field in fields]
     prepared = (
-        tuple(
-            field.get_db_prep_save(value, connection=connection)
-            for field, value in zip(fields, row, strict=True)
-        )
+        tuple(turn(value) if turn else value for turn, value in zip(convert, row, strict=True))
         for row in rows
     )
     count = 0
@@ -45,6 +45,16 @@ def insert_rows(
             cursor.executemany(statement, batch)
             count += len(batch)
     return count
+
+
+def _converter(
+    field: models.Field[Any, Any], connection: BaseDatabaseWrapper
+) -> Callable[[Any], Any] | None:
+    """What the field makes of a value; ``None`` where the database takes texts and integers as is."""
+    plain = field.target_field if isinstance(field, models.ForeignKey) else field
+    if isinstance(plain, models.CharField | models.TextField | models.IntegerField):
+        return None
+    return partial(field.get_db_prep_save, connection=connection)
 
 
 def _field(model: type[models.Model], attname: str) -> models.Field[Any, Any]:
