@@ -17,7 +17,7 @@ from django.db.models import Q, Sum
 
 from allocation.core import sql
 from allocation.core.keys import DIMENSIONS, Key, Method, allocate
-from allocation.core.ledger import Ledger, build_ledger
+from allocation.core.ledger import MAX_SUM, Ledger, build_ledger
 from allocation.core.revenue import recognise
 from allocation.models import (
     CandidateTenant,
@@ -31,7 +31,7 @@ from allocation.models import (
 from allocation.registry import methods
 from finops import clock
 from finops.bulk import insert_rows
-from finops.core.amounts import EXACT, ZERO, plain, split_exact, to_money
+from finops.core.amounts import EXACT, ZERO, exact_sum, plain, split_exact, to_money
 from finops.core.dialect import literal
 from finops.core.focus import CostKind
 from finops.core.periods import Window
@@ -120,6 +120,7 @@ def allocate_load(*, load: Load, reading: ChargeReading, progress: Progress = si
                 row[0]: row[1]
                 for row in engine.execute(sql.billed_by_currency(relation)).fetchall()
             }
+            _refuse_what_no_ledger_holds(load, ledger)
             for kind, paths in (
                 (LakeFile.Kind.CHARGES, [Path(path) for path in charges]),
                 (LakeFile.Kind.ALLOCATED, [keys]),
@@ -139,6 +140,17 @@ def allocate_load(*, load: Load, reading: ChargeReading, progress: Progress = si
         files=files,
     )
     progress("allocating", 4, 4)
+
+
+def _refuse_what_no_ledger_holds(load: Load, ledger: Ledger) -> None:
+    size = exact_sum(
+        abs(amount)
+        for _, _, amounts in ledger.days
+        for amount in (amounts.billed_cost, amounts.effective_cost, amounts.list_cost or ZERO)
+    )
+    if size >= MAX_SUM:
+        msg = f"{load.delivery.key}: its lines add up to {plain(size)}, more than any ledger holds."
+        raise ControlTotalError(msg)
 
 
 def commit_load(

@@ -34,15 +34,16 @@ _AS_TEXT = (Decimal, date, UUID, PurePath, BaseException, bytes, complex)
 
 def redact(text: str) -> str:
     """``text`` without the secrets of this process and without what looks like one."""
-    return _redactor().text(text)
+    return redactor().text(text)
 
 
 def mask_row(columns: Mapping[str, str], keep: Collection[str], limit: int = 500) -> str:
     """A rejected row as text that may be stored and shown (see ``finops.core.redaction``)."""
-    return redaction.mask_row(columns, keep, limit, redactor=_redactor())
+    return redaction.mask_row(columns, keep, limit, redactor=redactor())
 
 
-def _redactor() -> redaction.Redactor:
+def redactor() -> redaction.Redactor:
+    """The redactor of this process; take it once where many texts are to be redacted."""
     # Keyed by the environment, so that a variable that is set later is known too.
     key = settings.SECRET_KEY if settings.configured else ""
     return _redactor_for(frozenset(os.environ.items()), key)

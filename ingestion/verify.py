@@ -27,11 +27,16 @@ MAX_HEADER_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What checking a file found out. ``text_bytes`` is its size unpacked; ``header`` its first row."""
+    """What checking a file found out.
+
+    ``text_bytes`` is its size unpacked, ``lines`` the number of its physical lines, the header's
+    included, ``header`` its first row.
+    """
 
     sha256: str
     bytes: int
     text_bytes: int
+    lines: int
     header: tuple[str, ...]
 
 
@@ -61,7 +66,7 @@ def verify(file: SourceFile, advance: Callable[[int], None] | None = None) -> Fi
     """
     digest, size = _digest(file, advance)
     decoder = codecs.getincrementaldecoder("utf-8")("strict")
-    lines, text_bytes, head = 0, 0, b""
+    lines, text_bytes, head, last = 0, 0, b"", b"\n"
     try:
         with open_unpacked(file.path) as stream:
             while chunk := stream.read(_CHUNK):
@@ -74,6 +79,7 @@ def verify(file: SourceFile, advance: Callable[[int], None] | None = None) -> Fi
                     raise SourceError(_not_utf8(file, line)) from None
                 lines += chunk.count(b"\n")
                 text_bytes += len(chunk)
+                last = chunk[-1:]
             try:
                 decoder.decode(b"", final=True)
             except UnicodeDecodeError:
@@ -84,7 +90,7 @@ def verify(file: SourceFile, advance: Callable[[int], None] | None = None) -> Fi
     except (_UNPACK_ERROR, zlib.error, OSError) as error:
         msg = f"{file.key}: the file cannot be unpacked ({_first_clause(error)}). Deliver it again."
         raise SourceError(msg) from None
-    return FileFacts(digest, size, text_bytes, _header(head))
+    return FileFacts(digest, size, text_bytes, lines + (last != b"\n"), _header(head))
 
 
 def _digest(file: SourceFile, advance: Callable[[int], None] | None) -> tuple[str, int]:

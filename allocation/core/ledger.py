@@ -16,6 +16,10 @@ _QUANTITY = Decimal("0.0001")
 _MAX_QUANTITY = Decimal("9e14")
 
 
+MAX_SUM = Decimal("9e10")
+"""The database's money ends at 9.2e10; a bill beyond that is damaged."""
+
+
 class LedgerKey(NamedTuple):
     """What a ledger row is about; ``tenant`` is a slug, empty where nobody bears it."""
 

@@ -16,6 +16,7 @@ import html
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 MASK = "***"
@@ -94,6 +95,10 @@ _LETTER_BY_DIGIT = re.compile(r"(?<=[A-Za-z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])")
 _CLASS_CHANGE = re.compile(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[a-z0-9])|(?<=[0-9])(?=[A-Za-z])")
 
 
+_SHORT = 200
+_REMEMBERED = 8192
+
+
 class Redactor:
     """Takes secrets out of texts; made once from the known ones."""
 
@@ -101,9 +106,14 @@ class Redactor:
         forms = {form for secret in secrets for form in _forms(secret) if len(form) >= _MIN_KNOWN}
         longest_first = sorted(forms, key=lambda form: (-len(form), form))
         self._known = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+        # Names of columns, products and accounts come again with every row.
+        self._remembered = lru_cache(_REMEMBERED)(self._redact)
 
     def text(self, text: str) -> str:
         """``text`` with every secret replaced by ``***``; the same text again when there is none."""
+        return self._remembered(text) if len(text) <= _SHORT else self._redact(text)
+
+    def _redact(self, text: str) -> str:
         for _round in range(_MAX_ROUNDS):
             redacted = self._once(text)
             if redacted == text:

@@ -12,9 +12,11 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from typing import TextIO
 
 MAX_RECORD_LINES = 200
 MAX_RECORD_CHARS = 1_000_000
+csv.field_size_limit(MAX_RECORD_CHARS + 1)
 
 
 @dataclass(frozen=True)
@@ -49,18 +51,34 @@ def sieve(
     next(_records(queue, len(header)), None)
     for line, fields, chars in _records(queue, len(header)):
         if len(fields) != len(header):
-            reason = (
-                f"The row has {len(fields)} fields where the header has {len(header)}."
-                if fields
-                else "The row has a quote or a line end out of place."
-            )
-            yield BrokenRow(line, reason, (), chars)
+            yield BrokenRow(line, _shape_problem(fields, chars, len(header)), (), chars)
             continue
         reason_or_none = check(dict(zip(header, fields, strict=True)))
         if reason_or_none is None:
             yield SoundRow(line, fields)
         else:
             yield BrokenRow(line, reason_or_none, fields, chars)
+
+
+def _shape_problem(fields: tuple[str, ...], chars: int, width: int) -> str:
+    if chars > MAX_RECORD_CHARS:
+        return f"The row is longer than {MAX_RECORD_CHARS:,} characters."
+    if fields:
+        return f"The row has {len(fields)} fields where the header has {width}."
+    return "The row has a quote or a line end out of place."
+
+
+def bounded_lines(stream: TextIO) -> Iterator[str]:
+    """The lines of ``stream``; of one that no record may be as long as, only the start.
+
+    A file that unpacks to one endless line must not fill the memory.
+    """
+    limit = MAX_RECORD_CHARS + 1
+    while text := stream.readline(limit):
+        if len(text) == limit and not text.endswith("\n"):
+            while (rest := stream.readline(limit)) and not rest.endswith("\n"):
+                pass
+        yield text
 
 
 class _Lines:

@@ -74,6 +74,41 @@ def test_rows_of_another_shape_are_put_aside_one_by_one(bill, tmp_path):
     assert only_row().rejected_lines == 2
 
 
+@pytest.mark.parametrize(
+    "size", [1_500_000, 40_000_000], ids=["long", "longer than the engine's buffer"]
+)
+def test_an_endless_line_is_put_aside_and_nothing_after_it_is_lost(bill, tmp_path, size):
+    folder = bill.write(tmp_path)
+    path = folder / bill.key(0)
+    header, *rows = gzip.decompress(path.read_bytes()).decode().splitlines()
+    write_text(path, "\n".join([header, *rows[:2], "0" * size, *rows[2:], "0" * size]))
+    assert load(folder).exit_code == 1
+    assert [(r.line, r.reason) for r in RejectedRow.objects.all()] == [
+        (4, "The row is longer than 1,000,000 characters."),
+        (8, "The row is longer than 1,000,000 characters."),
+    ]
+    assert only_row().ingested == bill.total()
+    assert max(len(r.text) for r in RejectedRow.objects.all()) < 600
+
+
+def test_line_ends_inside_quotes_belong_to_their_row(bill, tmp_path):
+    note = 'two\nlines, "quoted"\r\nand a third'
+    rows = [line("1", line_item_line_item_description=note), line("x"), line("2")]
+    assert load(replace(bill, rows=rows).write(tmp_path)).exit_code == 1
+    assert RejectedRow.objects.get().line == 5
+    assert only_row().ingested == 3
+
+
+def test_a_bill_beyond_any_ledger_is_refused_with_a_sentence(bill, tmp_path):
+    load(bill.write(tmp_path))
+    rows = [line("9999999999", day=n + 1) for n in range(12)]
+    worse = replace(bill, rows=rows, execution="2026-04-18T00:00:00.000Z-bbbb")
+    report = load(worse.write(tmp_path))
+    assert report.exit_code == 2
+    assert "more than any ledger holds" in report.outcomes[0].sentence
+    assert only_row().source_total == bill.total()
+
+
 def test_a_file_of_nothing_but_broken_rows_is_refused(bill, tmp_path):
     load(bill.write(tmp_path))
     worse = replace(bill, rows=[line("x")], execution="2026-04-18T00:00:00.000Z-bbbb")
