@@ -21,6 +21,7 @@ SHOWN_IN_REJECTS = (*COLUMNS, *OPTIONAL)
 
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_MIDNIGHT = re.compile(r"[T ]00:00(:00(\.0+)?)?(Z|\+00:00)?$")
 _MAX_DAYS = 3700
 _MAX_DECIMALS = -int(MONEY_QUANTUM.as_tuple().exponent)
 
@@ -45,7 +46,7 @@ def read_revenue(lines: Iterable[str], file: str) -> RevenueReading:
     counting it twice and dropping it would both be guesses.
     """
     reader = csv.reader(lines)
-    header = [name.strip().lower().removeprefix("\ufeff") for name in next(reader, [])]
+    header = [re.sub(r"[ -]+", "_", name.strip().lower()) for name in next(reader, [])]
     missing = [name for name in COLUMNS if name not in header]
     if missing:
         msg = f"lacks the column {missing[0]}; a revenue file has {', '.join(COLUMNS)}"
@@ -123,7 +124,8 @@ def _line(values: Mapping[str, str]) -> RevenueLine:
 
 def _day(values: Mapping[str, str], name: str) -> date:
     try:
-        return date.fromisoformat(values[name])
+        # A time of midnight, as spreadsheets and databases print days, is the day.
+        return date.fromisoformat(_MIDNIGHT.sub("", values[name]))
     except ValueError:
         msg = f"The column {name} is not a day written YYYY-MM-DD: {values[name][:20]!r}."
         raise _RowError(msg) from None

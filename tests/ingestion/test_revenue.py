@@ -60,6 +60,15 @@ def test_the_same_invoice_in_another_file_counts_once_and_its_newer_amount_wins(
     assert RevenueRow.objects.count() == 1
 
 
+def test_headings_with_spaces_and_days_with_midnights_are_read(tmp_path):
+    load(
+        tmp_path / "r.csv",
+        "acme,2026-04-01T00:00:00Z,2026-05-01 00:00:00,30,usd,INV-1",
+        header="Tenant,Service Start,Service End,Amount,Currency,Invoice ID",
+    )
+    assert revenue(4) == {"acme": Decimal(30)}
+
+
 def test_a_credit_note_lowers_revenue(tmp_path):
     load(
         tmp_path / "r.csv",
