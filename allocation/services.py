@@ -100,7 +100,7 @@ def allocate_load(*, load: Load, reading: ChargeReading, progress: Progress = si
     progress("allocating", 0, 4)
     charges = [str(path) for path in reading.files]
     files: list[LakeFile] = []
-    exact: dict[str, Decimal] = {}
+    in_lake: dict[str, tuple[Decimal, int]] = {}
     uncertain: list[tuple[Any, ...]] = []
     candidates: list[tuple[Any, ...]] = []
     ledger = Ledger((), (), (), ())
@@ -116,8 +116,8 @@ def allocate_load(*, load: Load, reading: ChargeReading, progress: Progress = si
             ledger = build_ledger(engine.execute(sql.daily(sql.parquet([str(hours)]))).fetchall())
             uncertain = engine.execute(sql.uncertain(relation, allocated)).fetchall()
             candidates = engine.execute(sql.candidates(relation, allocated)).fetchall()
-            exact = {
-                row[0]: row[1]
+            in_lake = {
+                row[0]: (row[1], int(row[2]))
                 for row in engine.execute(sql.billed_by_currency(relation)).fetchall()
             }
             _refuse_what_no_ledger_holds(load, ledger)
@@ -134,7 +134,7 @@ def allocate_load(*, load: Load, reading: ChargeReading, progress: Progress = si
         load=load,
         reading=reading,
         ledger=ledger,
-        ingested=exact,
+        in_lake=in_lake,
         uncertain=uncertain,
         candidates=candidates,
         files=files,
@@ -158,14 +158,14 @@ def commit_load(
     load: Load,
     reading: ChargeReading,
     ledger: Ledger,
-    ingested: dict[str, Decimal],
+    in_lake: dict[str, tuple[Decimal, int]],
     uncertain: Sequence[tuple[Any, ...]],
     candidates: Sequence[tuple[Any, ...]],
     files: Iterable[LakeFile],
 ) -> None:
     """Make ``load`` current in one transaction, with its ledger rows and its control totals.
 
-    ``ingested`` is the billed cost in the lake per currency, exact. The totals are summed by the
+    ``in_lake`` is the billed cost (exact) and the number of lines in the lake, per currency. The totals are summed by the
     database from the rows just written, and its CHECKs refuse a load that does not add up. Where a
     newer delivery became current meanwhile, this one is marked superseded and changes nothing.
     """
@@ -191,7 +191,7 @@ def commit_load(
             )
         _write_rows(load, ledger, uncertain, candidates)
         LakeFile.objects.bulk_create(files)
-        _write_totals(load, reading, ledger, ingested)
+        _write_totals(load, reading, ledger, in_lake)
         Load.objects.filter(pk=load.pk).update(state=Load.State.CURRENT, committed_at=now)
         finish_delivery(
             delivery=load.delivery,
@@ -271,7 +271,10 @@ def _write_rows(
             "effective_cost",
             "lines",
         ),
-        ((load.pk, *row[:6], to_money(row[6]), to_money(row[7]), row[8]) for row in uncertain),
+        (
+            (load.pk, *row[:4], *row[5:7], to_money(row[7]), to_money(row[8]), row[9])
+            for row in uncertain
+        ),
     )
     insert_rows(
         CandidateTenant,
@@ -281,7 +284,7 @@ def _write_rows(
 
 
 def _write_totals(
-    load: Load, reading: ChargeReading, ledger: Ledger, ingested: dict[str, Decimal]
+    load: Load, reading: ChargeReading, ledger: Ledger, in_lake: dict[str, tuple[Decimal, int]]
 ) -> None:
     borne = Q(tenant__isnull=False)
     sums = LedgerDay.objects.filter(load=load).values("billing_currency")
@@ -296,7 +299,7 @@ def _write_totals(
         reading.totals or {settings.REPORTING_CURRENCY: CurrencyTotal()}
     ).items():
         allocated, unallocated = found.get(currency, (ZERO, ZERO))
-        lake_sum = ingested.get(currency, ZERO)
+        lake_sum, lake_lines = in_lake.get(currency, (ZERO, 0))
         # Two independent ways to the rounding residual: over the rows as they were rounded, and
         # between lake and database. A line that got lost on the way makes them differ.
         by_rows = EXACT.subtract(
@@ -304,11 +307,12 @@ def _write_totals(
         )
         by_sums = EXACT.subtract(EXACT.subtract(lake_sum, allocated), unallocated)
         read = EXACT.subtract(total.source, total.rejected)
-        if by_rows != by_sums or read != lake_sum:
+        if by_rows != by_sums or read != lake_sum or total.lines != lake_lines:
             msg = (
-                f"{load}: in {currency} the source holds {plain(read)}, the lake {plain(lake_sum)} and "
-                f"the ledger {plain(EXACT.add(allocated, unallocated))} with {plain(by_rows)} of "
-                "rounding: nothing was made visible."
+                f"{load}: in {currency} the source holds {plain(read)} in {total.lines} lines, the lake "
+                f"{plain(lake_sum)} in {lake_lines} and the ledger "
+                f"{plain(EXACT.add(allocated, unallocated))} with {plain(by_rows)} of rounding: "
+                "nothing was made visible."
             )
             raise ControlTotalError(msg)
         exact = {

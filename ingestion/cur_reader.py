@@ -100,7 +100,7 @@ class CurReader:
         for number, file in enumerate(self.ref.files):
             facts = self.facts[file.key]
             self.progress("reading", done, total)
-            if facts.header:
+            if not facts.is_empty:
                 target = self.folder / f"part-{number:05d}.parquet"
                 self._read_with_engine(file, facts, target)
                 written.append(target)
@@ -133,7 +133,7 @@ class CurReader:
         self, engine: duckdb.DuckDBPyConnection, file: SourceFile, facts: FileFacts, target: Path
     ) -> None:
         header = list(facts.header)
-        if not self._read_fast(engine, file, header, facts.lines - 1):
+        if facts.has_nul or not self._read_fast(engine, file, header, facts.lines - 1):
             self._read_slowly(engine, file, header, target)
         self._count(engine)
         engine.execute(
@@ -189,7 +189,7 @@ class CurReader:
             engine,
             "service_map(x_service_code VARCHAR, x_usage_type VARCHAR, "
             "service_name VARCHAR, service_category VARCHAR)",
-            "SELECT x_service_code, x_usage_type, min(x_service_title), min(product_text) "
+            "SELECT x_service_code, x_usage_type, max(x_service_title), max(product_text) "
             "FROM parsed GROUP BY ALL",
             lambda row: (row[0], row[1], *classify(row[0], row[1], row[2], row[3])),
         )
@@ -273,6 +273,8 @@ def _under_known_currency(totals: dict[str, CurrencyTotal]) -> dict[str, Currenc
     if guess is None or guess.lines or guess.source or len(others) != 1:
         return dict(totals)
     known = totals[others[0]]
+    if guess.rejected or guess.beyond:
+        return dict(totals)
     rejected = known.rejected_lines + guess.rejected_lines
     return {others[0]: replace(known, rejected_lines=rejected)}
 
@@ -309,7 +311,7 @@ def _beyond_the_lake(engine: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, D
     """Per currency, the exact sum of what rounding to 18 decimals took from the costs."""
     cursor = engine.execute(
         "SELECT billing_currency, trim(cost_text) FROM parsed WHERE strlen(cost_text) > 19 "
-        "OR (contains(lower(cost_text), 'e-') AND (strlen(cost_text) > 14 "
+        "OR (contains(lower(cost_text), 'e-') AND (strlen(cost_text) > 13 "
         "OR regexp_matches(cost_text, '[eE]-[0-9]{2}')))"
     )
     while rows := cursor.fetchmany(_BATCH):

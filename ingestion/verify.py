@@ -30,14 +30,21 @@ class FileFacts:
     """What checking a file found out.
 
     ``text_bytes`` is its size unpacked, ``lines`` the number of its physical lines, the header's
-    included, ``header`` its first row.
+    included, ``header`` its first row that is not blank; ``has_nul`` says that it holds a NUL, which
+    no database takes as text.
     """
 
     sha256: str
     bytes: int
     text_bytes: int
     lines: int
+    has_nul: bool
     header: tuple[str, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing in it: a chunk that a smaller refresh left over."""
+        return not self.header
 
 
 def is_packed(path: Path) -> bool:
@@ -66,7 +73,7 @@ def verify(file: SourceFile, advance: Callable[[int], None] | None = None) -> Fi
     """
     digest, size = _digest(file, advance)
     decoder = codecs.getincrementaldecoder("utf-8")("strict")
-    lines, text_bytes, head, last = 0, 0, b"", b"\n"
+    lines, text_bytes, head, last, nul = 0, 0, b"", b"\n", False
     try:
         with open_unpacked(file.path) as stream:
             while chunk := stream.read(_CHUNK):
@@ -80,21 +87,34 @@ def verify(file: SourceFile, advance: Callable[[int], None] | None = None) -> Fi
                 lines += chunk.count(b"\n")
                 text_bytes += len(chunk)
                 last = chunk[-1:]
+                nul = nul or b"\0" in chunk
             try:
                 decoder.decode(b"", final=True)
             except UnicodeDecodeError:
                 raise SourceError(_not_utf8(file, lines + 1)) from None
     except EOFError:
-        msg = f"{file.key}: the gzip file ends too early; it is cut off. Deliver it again."
+        msg = (
+            f"{file.key}: the gzip file is cut off, or something follows its end. Deliver it again."
+        )
         raise SourceError(msg) from None
     except (_UNPACK_ERROR, zlib.error, OSError) as error:
         msg = f"{file.key}: the file cannot be unpacked ({_first_clause(error)}). Deliver it again."
         raise SourceError(msg) from None
-    return FileFacts(digest, size, text_bytes, lines + (last != b"\n"), _header(head))
+    header = _header(head)
+    if lines == 0 and b"\r" in head:
+        msg = f"{file.key}: its lines end in CR alone. Save it with line feeds, then load again."
+        raise SourceError(msg)
+    if not header and head.strip() and head.strip() != codecs.BOM_UTF8:
+        msg = f"{file.key}: its first line is blank or too long to be a header. Deliver it again."
+        raise SourceError(msg)
+    return FileFacts(digest, size, text_bytes, lines + (last != b"\n"), nul, header)
 
 
 def _digest(file: SourceFile, advance: Callable[[int], None] | None) -> tuple[str, int]:
     digest, size = hashlib.sha256(), 0
+    if file.path.exists() and not file.path.is_file():
+        msg = f"{file.key}: this is no regular file. Deliver it, then load again."
+        raise SourceError(msg)
     try:
         with file.path.open("rb") as stream:
             while chunk := stream.read(_CHUNK):
@@ -115,7 +135,12 @@ def _digest(file: SourceFile, advance: Callable[[int], None] | None) -> tuple[st
 
 def _header(head: bytes) -> tuple[str, ...]:
     text = head.decode("utf-8", errors="ignore").removeprefix("\ufeff")
-    return tuple(next(csv.reader(io.StringIO(text, newline=""), strict=False), []))
+    if not text.split("\n", 1)[0].strip():
+        return ()
+    try:
+        return tuple(next(csv.reader(io.StringIO(text, newline=""), strict=False), []))
+    except csv.Error:
+        return ()
 
 
 def _not_utf8(file: SourceFile, line: int) -> str:

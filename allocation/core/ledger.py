@@ -160,7 +160,7 @@ def _add(one: LedgerAmounts, other: LedgerAmounts) -> LedgerAmounts:
         EXACT.add(one.billed_cost, other.billed_cost),
         EXACT.add(one.effective_cost, other.effective_cost),
         EXACT.add(lists[0], lists[1]) if len(lists) == 2 else (lists[0] if lists else None),
-        EXACT.add(quantities[0], quantities[1])
+        _quantity(EXACT.add(quantities[0], quantities[1]))
         if same_unit and quantities[0] is not None and quantities[1] is not None
         else None,
         one.consumed_unit if same_unit else "",

@@ -120,12 +120,13 @@ class Pnl:
 
     def verdict(self, goal: Decimal) -> Verdict:
         """Whether the margin is above ``goal``, below it, or the bounds straddle it."""
-        low, high = self.margin_low, self.margin_high
-        if low is None or high is None:
+        if self.revenue <= 0:
             return Verdict.NO_REVENUE
-        if low >= goal:
+        # In money, not as a rounded ratio: the last unit decides.
+        room = EXACT.subtract(self.gross_profit, EXACT.multiply(goal, self.revenue))
+        if room >= self.uncertain_high:
             return Verdict.ABOVE
-        return Verdict.BELOW if high < goal else Verdict.CANNOT_TELL
+        return Verdict.BELOW if room < self.uncertain_low else Verdict.CANNOT_TELL
 
     def _margin(self, cost: Decimal) -> Decimal | None:
         if self.revenue <= 0:

@@ -61,7 +61,10 @@ def daily(hourly_relation: str) -> str:
 
 
 def uncertain(charges: str, allocated: str) -> str:
-    """Cost that no tenant bears, by day, account, service and the largest resources."""
+    """Cost that no tenant bears, by day, account, service, sign and the largest resources.
+
+    Signs are kept apart, because bounds add up what could come and what could go.
+    """
     return f"""
         WITH lines AS (
             SELECT CAST(charge_period_start AS DATE) AS day, sub_account_id, service_name,
@@ -74,7 +77,7 @@ def uncertain(charges: str, allocated: str) -> str:
                                       ORDER BY sum(abs(effective_cost)) DESC, resource_id) AS place
             FROM lines GROUP BY sub_account_id, resource_id
         )
-        SELECT day, sub_account_id, service_name, charge_category,
+        SELECT day, sub_account_id, service_name, charge_category, effective_cost < 0 AS is_negative,
                CASE WHEN place <= {MAX_NAMED_RESOURCES} THEN resource_id ELSE '' END AS resource_id,
                billing_currency,
                CAST(sum(billed_cost) AS DECIMAL(38,18)) AS billed_cost,

@@ -37,7 +37,8 @@ LAKE_QUANTUM = Decimal("0.000000000000000001")
 TAIL_UNITS = 10**10
 """A tail counts units of 1e-18 inside one unit of 1e-8."""
 
-_MAX_TEXT = 64
+MAX_AMOUNT_TEXT = 64
+"""No provider prints an amount with more characters."""
 _MAX_INTEGER_DIGITS = 20
 
 
@@ -54,11 +55,12 @@ def parse_amount(text: str) -> Decimal:
     if not stripped:
         msg = "is empty"
         raise AmountError(msg)
-    if len(stripped) > _MAX_TEXT:
+    if len(stripped) > MAX_AMOUNT_TEXT:
         msg = f"is {len(stripped)} characters long"
         raise AmountError(msg)
     try:
-        value = Decimal(stripped)
+        # Python would also take digits of other scripts and underscores between them.
+        value = Decimal(stripped if stripped.isascii() and "_" not in stripped else "?")
     except InvalidOperation:
         msg = "is not a number"
         raise AmountError(msg) from None

@@ -27,9 +27,12 @@ class Dialect:
 
 DUCKDB = Dialect(
     name="duckdb",
-    decimal="try_cast({x} AS DECIMAL(38,18))",
+    # The engine would take an underscore between digits, which nobody prints.
+    decimal="CASE WHEN strpos({x}, '_') = 0 THEN try_cast({x} AS DECIMAL(38,18)) END",
+    # Without the Z a text may end in another offset, and the engine would ignore it.
     timestamp=(
-        "CASE WHEN {x} LIKE '____-__-__%' AND ({x} LIKE '%Z' OR strlen({x}) <= 19) "
+        "CASE WHEN {x} LIKE '____-__-__%Z' OR regexp_full_match({x}, "
+        "'[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}([.][0-9]{{1,9}})?)?)?') "
         "THEN try_cast({x} AS TIMESTAMP) END"
     ),
 )

@@ -91,6 +91,10 @@ QUANTITY_SOURCES: frozenset[str] = frozenset({"line_item_usage_amount"})
 MAX_COST = 10**10
 """A line that costs more than this is damaged, not expensive; the database could not hold its sums."""
 
+MAX_QUANTITY = 10**18
+FIRST_YEAR, LAST_YEAR = 2000, 2100
+"""A charge outside these years is a damaged one."""
+
 SHOWN_IN_REJECTS: tuple[str, ...] = (
     "identity_time_interval",
     "bill_payer_account_id",
@@ -137,9 +141,12 @@ NO_LINE_TYPE = ChargeCategory.USAGE
 
 def header_problem(header: list[str]) -> str | None:
     """Why ``header`` is not that of a CUR 2.0 file, as a clause, or ``None`` where it is one."""
-    names = [name for name in header if name]
-    if len(set(names)) != len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+    if not all(name.strip() for name in header):
+        return "has a column without a name"
+    names = header
+    folded = [name.lower() for name in names]
+    if len(set(folded)) != len(folded):
+        twice = next(name for name in names if folded.count(name.lower()) > 1)
         return f"names the column {twice!r} twice"
     missing = [" or ".join(group) for group in REQUIRED if not set(group) & set(names)]
     if missing:

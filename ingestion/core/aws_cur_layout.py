@@ -27,7 +27,9 @@ _EXECUTION = re.compile(
     r"(?P<at>\d{4}-\d{2}-\d{2}T\d{2}[:.\-]?\d{2}[:.\-]?\d{2}(?:\.\d{1,9})?)Z-(?P<id>.+)"
 )
 _URI = re.compile(r"s3://(?P<bucket>[^/]+)/(?P<key>.+)", re.DOTALL)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
+_MAX_ID = 200
+_MAX_PART = 240
+"""A longer name is none that a file system can hold."""
 
 
 class LayoutError(ValueError):
@@ -46,11 +48,10 @@ class ManifestPath:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a manifest says: AWS writes these four keys and no others."""
+    """What is used of a manifest; AWS writes ``columns`` too, but the files' own headers decide."""
 
     execution_id: str
     export_arn: str
-    columns: tuple[str, ...]
     data_files: tuple[str, ...]
 
 
@@ -80,7 +81,7 @@ def parse_manifest(text: str) -> Manifest:
     """Read a manifest. Raises ``LayoutError`` with what is wrong."""
     try:
         value = json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         msg = "is not JSON; it may be half written: deliver it again"
         raise LayoutError(msg) from None
     if not isinstance(value, dict) or not isinstance(value.get("dataFiles"), list):
@@ -93,12 +94,14 @@ def parse_manifest(text: str) -> Manifest:
     if not data_files:
         msg = "names no data file, so there is nothing that could replace what is loaded"
         raise LayoutError(msg)
-    columns = value.get("columns") or []
-    names = tuple(str(column.get("name", "")) for column in columns if isinstance(column, dict))
+    execution_id, export_arn = (str(value.get(key) or "") for key in ("executionId", "exportArn"))
+    for name, given in (("executionId", execution_id), ("exportArn", export_arn)):
+        if len(given) > _MAX_ID or not given.isprintable():
+            msg = f"has an {name} that is no id"
+            raise LayoutError(msg)
     return Manifest(
-        execution_id=str(value.get("executionId") or ""),
-        export_arn=str(value.get("exportArn") or ""),
-        columns=names,
+        execution_id=execution_id,
+        export_arn=export_arn,
         # A chunk that is listed twice is still one chunk.
         data_files=tuple(dict.fromkeys(data_files)),
     )
@@ -126,16 +129,17 @@ def resolve_data_file(uri: str, place: ManifestPath) -> DataFile:
     """
     match = _URI.fullmatch(uri)
     if match is None:
-        msg = f"names {uri[:200]!r}, which is not an s3:// address"
+        msg = f"names {uri!r}, which is not an s3:// address"
         raise LayoutError(msg)
     parts = match["key"].split("/")
-    if _CONTROL.search(uri) or any(part in {"", ".", ".."} for part in parts):
-        msg = f"names {uri[:200]!r}, which is not a plain key"
+    plain = uri.isprintable() and "\\" not in uri
+    if not plain or any(part in {"", ".", ".."} or len(part) > _MAX_PART for part in parts):
+        msg = f"names {uri!r}, which is not a plain key"
         raise LayoutError(msg)
     start = _data_folder(parts, place)
     if start is None:
         msg = (
-            f"names {uri[:300]!r}, which lies outside the export's own "
+            f"names {uri!r}, which lies outside the export's own "
             f"{place.export}/data/BILLING_PERIOD={place.period:%Y-%m}/: refused"
         )
         raise LayoutError(msg)

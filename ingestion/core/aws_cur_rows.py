@@ -11,24 +11,30 @@ from finops.core.amounts import AmountError, parse_amount
 from ingestion.core import aws_cur_columns as cur
 from ingestion.core.tags import TagsError, parse_map
 
-_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)?Z?")
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)?Z?", re.ASCII)
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
 
 
 def row_problem(row: Mapping[str, str]) -> str | None:
     """One sentence that says why ``row`` cannot be read, or ``None``.
 
+    It quotes the value in full: whoever shows it redacts first and cuts then, because a secret that is
+    cut in two is not recognised.
+
     ``row`` maps source column names to their texts; absent and empty are alike.
     """
+    if any("\0" in text for text in row.values()):
+        return "The row holds a NUL character."
     for column in cur.DECIMAL_SOURCES:
         text = row.get(column, "").strip()
         if text:
             try:
                 value = parse_amount(text)
             except AmountError as error:
-                return f"The column {column} {error}: {text[:40]!r}."
-            if column not in cur.QUANTITY_SOURCES and abs(value) >= cur.MAX_COST:
-                return f"The column {column} is larger than any bill: {text[:40]!r}."
+                return f"The column {column} {error}: {text!r}."
+            limit = cur.MAX_QUANTITY if column in cur.QUANTITY_SOURCES else cur.MAX_COST
+            if abs(value) >= limit:
+                return f"The column {column} is larger than any bill: {text!r}."
     for column in (cur.TAGS, cur.RESOURCE_TAGS):
         try:
             parse_map(row.get(column))
@@ -36,7 +42,9 @@ def row_problem(row: Mapping[str, str]) -> str | None:
             return f"The column {column} {error}."
     currency = row.get("line_item_currency_code", "").strip()
     if currency and not _CURRENCY.fullmatch(currency):
-        return f"The column line_item_currency_code is not a currency of three letters: {currency[:10]!r}."
+        return (
+            f"The column line_item_currency_code is not a currency of three letters: {currency!r}."
+        )
     return _period_problem(row)
 
 
@@ -72,9 +80,11 @@ def _period_problem(row: Mapping[str, str]) -> str | None:
 def _span_problem(column: str, start: str, end: str) -> str | None:
     first, last = _moment(start), _moment(end)
     if first is None or last is None:
-        return f"The column {column} is not a time in UTC: {f'{start}/{end}'[:60]!r}."
+        return f"The column {column} is not a time in UTC: {f'{start}/{end}'!r}."
+    if first.year < cur.FIRST_YEAR or last > datetime(cur.LAST_YEAR, 1, 1):  # noqa: DTZ001  # both naive
+        return f"The column {column} is outside the years of any bill: {f'{start}/{end}'!r}."
     if last < first:
-        return f"The column {column} ends before it starts: {f'{start}/{end}'[:60]!r}."
+        return f"The column {column} ends before it starts: {f'{start}/{end}'!r}."
     return None
 
 

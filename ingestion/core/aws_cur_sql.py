@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 
+from finops.core.amounts import MAX_AMOUNT_TEXT
 from finops.core.dialect import Dialect, identifier, literal
 from ingestion.core import aws_cur_columns as cur
 from ingestion.core.aws_cur_columns import Column, Kind
@@ -32,10 +34,12 @@ def used_columns(header: Collection[str]) -> tuple[str, ...]:
 def read_csv(path: str, header: Sequence[str], *, packed: bool) -> str:
     """The file as a relation of texts, strictly: a row of another width is an error, not a guess."""
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in header)
+    # A path is a pattern to the engine, and key=value folders in it would become columns.
+    exact = re.sub(r"([*?\[])", r"[\1]", path)
     return (
-        f"read_csv({literal(path)}, auto_detect=false, header=true, columns={{{columns}}}, "
+        f"read_csv({literal(exact)}, auto_detect=false, header=true, columns={{{columns}}}, "
         "delim=',', quote='\"', escape='\"', strict_mode=true, null_padding=false, "
-        f"ignore_errors=false, compression={literal('gzip' if packed else 'none')})"
+        f"ignore_errors=false, hive_partitioning=false, compression={literal('gzip' if packed else 'none')})"
     )
 
 
@@ -52,15 +56,17 @@ def parsed(header: Collection[str], relation: str, dialect: Dialect) -> str:
     named = {column.focus: _focus(column, have, numbers) for column in cur.COLUMNS}
     bad = [f"({_filled(name)} IS NOT NULL AND {alias} IS NULL)" for name, alias in numbers.items()]
     bad += [
-        f"abs({alias}) >= {cur.MAX_COST}"
+        f"abs({alias}) >= {cur.MAX_QUANTITY if name in cur.QUANTITY_SOURCES else cur.MAX_COST}"
         for name, alias in numbers.items()
-        if name not in cur.QUANTITY_SOURCES
     ]
+    bad += [f"strlen({_filled(name)}) > {MAX_AMOUNT_TEXT}" for name in numbers]
     bad += [
         "start_at IS NULL",
         "end_at IS NULL",
         "end_at < start_at",
-        f"strlen({named['billing_currency']}) <> 3",
+        f"start_at < DATE '{cur.FIRST_YEAR}-01-01'",
+        f"end_at > DATE '{cur.LAST_YEAR}-01-01'",
+        f"NOT regexp_full_match({named['billing_currency']}, '[A-Z]{{3}}')",
     ]
     extra = {
         "tags_text": _text(cur.TAGS, have),
@@ -72,7 +78,9 @@ def parsed(header: Collection[str], relation: str, dialect: Dialect) -> str:
     columns = [f"{expression} AS {name}" for name, expression in {**named, **extra}.items()]
     moments = "start_at, end_at, usage_start_at, usage_end_at"
     return (
-        f"SELECT {', '.join(columns)}, {moments}, ({' OR '.join(bad)}) AS is_bad "
+        f"SELECT {', '.join(columns)}, {moments}, "
+        # An empty number makes a comparison unknown, not the row bad.
+        f"coalesce({' OR '.join(bad)}, FALSE) AS is_bad "
         f"FROM (SELECT {', '.join(typed)} FROM {relation})"
     )
 

@@ -98,7 +98,7 @@ def classify(product_code: str, usage_type: str, title: str, product: str) -> tu
 def _product_name(product: str) -> str:
     try:
         value = json.loads(product) if product else {}
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return ""
     name = value.get("product_name") if isinstance(value, dict) else None
-    return name if isinstance(name, str) else ""
+    return name.encode(errors="ignore").decode() if isinstance(name, str) else ""

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 
+_SURROGATE = re.compile(r"\\u[dD][89abAB]")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _ACRONYM = re.compile(r"(?<=[A-Z])(?=[A-Z][a-z])")
 _SEPARATORS = re.compile(r"[^a-z0-9]+")
@@ -20,6 +21,14 @@ _USER_PREFIX = re.compile(r"^user[:_]", re.IGNORECASE)
 
 class TagsError(ValueError):
     """A text that is no map of tags; the message completes "the column …"."""
+
+
+def _is_text(value: object) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class _Pairs(list[tuple[str, object]]):
@@ -46,9 +55,12 @@ def parse_map(text: str | None) -> dict[str, str]:
         return {}
     try:
         value = json.loads(text, object_pairs_hook=_Pairs)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         msg = "is not a JSON object"
         raise TagsError(msg) from None
+    if _SURROGATE.search(text) and not _is_text(value):
+        msg = "holds half a character"
+        raise TagsError(msg)
     if not isinstance(value, _Pairs):
         msg = "is not a JSON object"
         raise TagsError(msg)

@@ -53,6 +53,10 @@ class AwsCur:
             manifests += 1
             try:
                 ref = _delivery(location, path, place)
+            except (OSError, RuntimeError) as error:
+                relative = path.relative_to(location).as_posix()
+                problems.append(Problem(f"{relative} cannot be read ({error})."))
+                continue
             except layout.LayoutError as error:
                 relative = path.relative_to(location).as_posix()
                 problems.append(Problem(f"{relative} {error}."))
@@ -69,7 +73,7 @@ class AwsCur:
         """Refuse a delivery one of whose files is no CUR. Raises ``SourceError``."""
         for file in ref.files:
             header = list(facts[file.key].header)
-            problem = header_problem(header) if header else None
+            problem = None if facts[file.key].is_empty else header_problem(header)
             if problem:
                 msg = (
                     f"{file.key}: the first line {problem}, so this is not a CUR 2.0 file. "
@@ -92,11 +96,14 @@ def _manifests(location: Path) -> Iterator[tuple[Path, layout.ManifestPath]]:
 
 
 def _delivery(location: Path, path: Path, place: layout.ManifestPath) -> DeliveryRef:
+    if not path.resolve().is_relative_to(location.resolve()):
+        msg = "is a link that leads out of the folder: refused"
+        raise layout.LayoutError(msg)
     if path.stat().st_size > _MAX_MANIFEST_BYTES:
         msg = "is larger than any manifest"
         raise layout.LayoutError(msg)
     try:
-        manifest = layout.parse_manifest(path.read_text(encoding="utf-8"))
+        manifest = layout.parse_manifest(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError:
         msg = "is not UTF-8 text"
         raise layout.LayoutError(msg) from None
