@@ -38,11 +38,11 @@ from finops.core.periods import Window
 from finops.engine import connect
 from finops.services import tenants_by_slug
 from ingestion import lake
+from ingestion.bookkeeping import finish_delivery, is_older
 from ingestion.core.delivery import ChargeReading, CurrencyTotal, LoadRefusedError
 from ingestion.core.tags import parse_map
 from ingestion.models import Delivery, LakeFile, Load, LoadTotal, RevenueRow, Source
 from ingestion.progress import Progress, silent
-from ingestion.services import finish_delivery, is_older
 
 if TYPE_CHECKING:
     import duckdb
@@ -165,9 +165,10 @@ def commit_load(
 ) -> None:
     """Make ``load`` current in one transaction, with its ledger rows and its control totals.
 
-    ``in_lake`` is the billed cost (exact) and the number of lines in the lake, per currency. The totals are summed by the
-    database from the rows just written, and its CHECKs refuse a load that does not add up. Where a
-    newer delivery became current meanwhile, this one is marked superseded and changes nothing.
+    ``in_lake`` is the billed cost (exact) and the number of lines in the lake, per currency. The totals
+    are summed by the database from the rows just written, and its CHECKs refuse a load that does not
+    add up. Where a newer delivery became current meanwhile, this one is marked superseded and changes
+    nothing.
     """
     with transaction.atomic():
         Source.objects.select_for_update().get(pk=load.source_id)

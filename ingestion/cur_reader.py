@@ -12,7 +12,7 @@ import io
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +53,8 @@ class _Tally:
     rejects: list[Reject] = field(default_factory=list)
     line_types: Counter[str] = field(default_factory=Counter)
     data_through: datetime | None = None
+    days: set[date] = field(default_factory=set)
+    billing_accounts: set[str] = field(default_factory=set)
 
     def add(self, currency: str, **amounts: Decimal | int) -> None:
         """Add to the control totals of one currency."""
@@ -116,6 +118,9 @@ class CurReader:
                 sorted(name for name in types if name and name not in cur.LINE_TYPES)
             ),
             data_through=self.tally.data_through,
+            first_day=min(self.tally.days, default=None),
+            last_day=max(self.tally.days, default=None),
+            billing_accounts=tuple(sorted(self.tally.billing_accounts - {""})),
         )
 
     def _read_with_engine(self, file: SourceFile, facts: FileFacts, target: Path) -> None:
@@ -256,6 +261,10 @@ class CurReader:
             "SELECT x_line_item_type, count(*) FROM parsed GROUP BY 1"
         ).fetchall()
         self.tally.line_types.update({name: int(lines) for name, lines in types})
+        first, last = _one(engine, "SELECT min(start_at), max(start_at) FROM parsed")
+        self.tally.days |= {moment.date() for moment in (first, last) if moment is not None}
+        accounts = engine.execute("SELECT DISTINCT billing_account_id FROM parsed").fetchall()
+        self.tally.billing_accounts |= {account for (account,) in accounts}
         newest = _one(
             engine,
             "SELECT max(end_at) FROM parsed WHERE usage_end_at IS NULL "

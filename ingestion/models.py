@@ -133,6 +133,13 @@ class Load(models.Model):
     data_through = models.DateTimeField(
         null=True, blank=True, help_text="End of the newest usage in it (UTC)."
     )
+    first_day = models.DateField(
+        null=True, blank=True, help_text="First day that a line is charged for."
+    )
+    last_day = models.DateField(
+        null=True, blank=True, help_text="Last day that a line is charged for."
+    )
+    billing_accounts = models.JSONField(default=list, help_text="Accounts whose bill it holds.")
     started_at = models.DateTimeField()
     committed_at = models.DateTimeField(null=True, blank=True)
     superseded_at = models.DateTimeField(null=True, blank=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.db.models import Max, Q, QuerySet
 
+from finops.core.periods import month_text
 from ingestion.models import Delivery, Load, RejectedRow, Source
 
 
@@ -97,16 +98,28 @@ def data_through(loads: Iterable[Load] | None = None) -> datetime | None:
 
 
 def current_loads(*, start: date | None = None, end: date | None = None) -> QuerySet[Load]:
-    """The loads that readers see; with ``start`` and ``end``, those that can hold such days.
-
-    A line may be charged a little outside its billing period, so a month on either side is kept.
-    """
+    """The loads that readers see; with ``start`` and ``end``, those with lines charged in between."""
     loads = Load.objects.filter(state=Load.State.CURRENT).select_related("source")
     if start is not None:
-        loads = loads.filter(billing_period__gte=start - timedelta(days=62))
-    if end is not None:
-        loads = loads.filter(billing_period__lt=end + timedelta(days=31))
-    return loads
+        loads = loads.filter(last_day__gte=start)
+    return loads if end is None else loads.filter(first_day__lt=end)
+
+
+def shared_bills() -> list[str]:
+    """Sentences about accounts whose bill of a month is loaded from more than one source.
+
+    Two exports may split a bill between them; if both hold all of it, it counts twice.
+    """
+    found: dict[tuple[date, str], list[str]] = defaultdict(list)
+    for load in current_loads().order_by("billing_period", "source__slug"):
+        for account in load.billing_accounts:
+            found[load.billing_period, account].append(load.source.slug)
+    return [
+        f"The bill of account {account} for {month_text(period)} is loaded from {' and '.join(slugs)}: "
+        "if they hold the same lines, these count twice."
+        for (period, account), slugs in found.items()
+        if len(slugs) > 1
+    ]
 
 
 def deliveries(limit: int = 50) -> list[Delivery]:

@@ -9,50 +9,30 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from django.conf import settings
-from django.db import transaction
-from django.utils.module_loading import import_string
+from django.db import DatabaseError
 
 from finops import clock
-from finops.core.amounts import plain
 from finops.logs import redact
-from finops.models import Tenant
-from finops.services import tenants_by_slug
 from ingestion import lake
+from ingestion.bookkeeping import Outcome, hand_on, is_older, outcome_of, record_rejects
 from ingestion.core.delivery import (
     ChargeReading,
     DeliveryRef,
     LoadRefusedError,
     Problem,
-    Reject,
     SourceError,
 )
-from ingestion.models import Delivery, Load, RejectedRow, RevenueRow, Source
+from ingestion.models import Delivery, Load, Source
 from ingestion.progress import Progress, silent
 from ingestion.registry import ChargeSource, RevenueSource, SourceReader, source_reader
+from ingestion.revenue import take_revenue
 from ingestion.verify import FileFacts, verify
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How one delivery ended. ``status``: loaded, unchanged, superseded or failed."""
-
-    key: str
-    status: str
-    source: str = ""
-    billing_period: date | None = None
-    rows: int = 0
-    rejected_rows: int = 0
-    bytes: int = 0
-    sentence: str = ""
-    unknown_line_types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,13 +71,38 @@ def _refused(problem: Problem) -> Outcome:
 
 
 def _take(reader: SourceReader, ref: DeliveryRef, progress: Progress) -> Outcome:
+    """Take one delivery; whatever is wrong with it becomes its outcome and does not stop the next."""
     source = _source(reader, ref)
     facts: dict[str, FileFacts] = {}
+    sha256 = ""
     try:
         sha256 = _verify_all(ref, facts, progress)
         reader.check(ref, facts)
-    except SourceError as error:
-        return _failed(source, ref, facts, redact(str(error)))
+        return _take_verified(reader, ref, source, facts, sha256, progress)
+    except (SourceError, LoadRefusedError) as error:
+        return _failed(source, ref, facts, redact(str(error)), sha256)
+    except Exception as error:
+        if not _is_about_data(error):
+            raise
+        logger.exception("delivery could not be loaded", extra={"delivery_key": ref.key})
+        reason = redact(str(error)).split("\n", 1)[0][:200]
+        return _failed(source, ref, facts, f"{ref.key}: it could not be loaded ({reason}).", sha256)
+
+
+def _is_about_data(error: Exception) -> bool:
+    """Whether files, engine or database refused what was in the delivery; all else is our mistake."""
+    engine = type(error).__module__.partition(".")[0] in {"duckdb", "_duckdb"}
+    return engine or isinstance(error, OSError | ValueError | ArithmeticError | DatabaseError)
+
+
+def _take_verified(  # noqa: PLR0917  # the parts of one delivery, passed on once
+    reader: SourceReader,
+    ref: DeliveryRef,
+    source: Source,
+    facts: dict[str, FileFacts],
+    sha256: str,
+    progress: Progress,
+) -> Outcome:
     delivery, _ = Delivery.objects.get_or_create(
         **_identity(source, ref, sha256),
         defaults={
@@ -110,13 +115,10 @@ def _take(reader: SourceReader, ref: DeliveryRef, progress: Progress) -> Outcome
     if earlier:
         return earlier
     Delivery.objects.filter(pk=delivery.pk).update(state=Delivery.State.LOADING, error="")
-    try:
-        if isinstance(reader, ChargeSource):
-            return _take_charges(reader, ref, facts, delivery, progress)
-        if isinstance(reader, RevenueSource):
-            return _take_revenue(reader, ref, delivery)
-    except (SourceError, LoadRefusedError) as error:
-        return _failed(source, ref, facts, redact(str(error)), sha256)
+    if isinstance(reader, ChargeSource):
+        return _take_charges(reader, ref, facts, delivery, progress)
+    if isinstance(reader, RevenueSource):
+        return take_revenue(reader, ref, delivery)
     msg = f"The source {reader.id} produces {reader.produces!r}, which nothing here can take."
     raise TypeError(msg)
 
@@ -172,7 +174,7 @@ def _identity(source: Source, ref: DeliveryRef, sha256: str) -> dict[str, object
 def _taken_before(delivery: Delivery, ref: DeliveryRef) -> Outcome | None:
     """The outcome where there is nothing to do: it is current, or something newer is."""
     if delivery.state == Delivery.State.LOADED and ref.billing_period is None:
-        return _outcome(delivery, "unchanged", "It was loaded before; nothing changed.")
+        return outcome_of(delivery, "unchanged", "It was loaded before; nothing changed.")
     if delivery.billing_period is None:
         return None
     current = (
@@ -187,24 +189,15 @@ def _taken_before(delivery: Delivery, ref: DeliveryRef) -> Outcome | None:
     if current is None:
         return None
     if current.delivery_id == delivery.pk:
-        return _outcome(delivery, "unchanged", "It was loaded before; nothing changed.")
+        return outcome_of(delivery, "unchanged", "It was loaded before; nothing changed.")
     if is_older(delivery, current.delivery):
         Delivery.objects.filter(pk=delivery.pk).update(
             state=Delivery.State.SUPERSEDED, finished_at=clock.now()
         )
-        return _outcome(
+        return outcome_of(
             delivery, "superseded", "A newer delivery of this period is already loaded."
         )
     return None
-
-
-def is_older(delivery: Delivery, other: Delivery) -> bool:
-    """Whether ``delivery`` was certainly made before ``other``.
-
-    Only dated deliveries can be older; an overwritten one is what lies there now, so it is newest.
-    """
-    mine, theirs = delivery.delivered_at, other.delivered_at
-    return mine is not None and theirs is not None and mine < theirs
 
 
 def _take_charges(
@@ -243,8 +236,9 @@ def _load_charges(
             record_rejects(delivery=delivery, rejects=reading.rejects)
             msg = f"{ref.key}: none of its {len(reading.rejects)} rows can be read."
             raise SourceError(msg)
+        _refuse_nothing(load, reading)
         _describe(load, reading)
-        _hand_on("charges", load=load, reading=reading, progress=progress)
+        hand_on("charges", load=load, reading=reading, progress=progress)
     except BaseException:
         # Whatever ends the reading, a Ctrl-C included: the staged load must not stay behind.
         lake.discard(load)
@@ -253,10 +247,25 @@ def _load_charges(
         raise
     delivery.refresh_from_db()
     if delivery.state == Delivery.State.SUPERSEDED:
-        return _outcome(
+        return outcome_of(
             delivery, "superseded", "A newer delivery of this period is already loaded."
         )
-    return _outcome(delivery, "loaded", "", reading.unknown_line_types)
+    return outcome_of(delivery, "loaded", "", reading.unknown_line_types)
+
+
+def _refuse_nothing(load: Load, reading: ChargeReading) -> None:
+    """A delivery without a line may begin a month; it may not empty one."""
+    if reading.totals:
+        return
+    current = Load.objects.filter(
+        source=load.source, billing_period=load.billing_period, state=Load.State.CURRENT
+    ).first()
+    if current and current.lines:
+        msg = (
+            f"{load.delivery.key}: it holds no charge line, and {current.lines} lines of this period "
+            "are loaded: refused. Deliver it again."
+        )
+        raise SourceError(msg)
 
 
 def _sweep(delivery: Delivery) -> None:
@@ -275,82 +284,9 @@ def _describe(load: Load, reading: ChargeReading) -> None:
     load.line_types = dict(reading.line_types)
     load.unknown_line_types = list(reading.unknown_line_types)
     load.data_through = reading.data_through
+    load.first_day, load.last_day = reading.first_day, reading.last_day
+    load.billing_accounts = list(reading.billing_accounts)
     load.save()
-
-
-def record_rejects(*, delivery: Delivery, rejects: Iterable[Reject]) -> None:
-    """Keep the rows that were put aside, in place of those of an earlier try."""
-    RejectedRow.objects.filter(delivery=delivery).delete()
-    RejectedRow.objects.bulk_create(
-        [
-            RejectedRow(
-                delivery=delivery,
-                file=reject.file,
-                line=reject.line,
-                reason=reject.reason[:300],
-                text=reject.text,
-                amount="" if reject.amount is None else plain(reject.amount),
-                billing_currency=reject.currency,
-            )
-            for reject in rejects
-        ],
-        batch_size=1000,
-    )
-
-
-def finish_delivery(*, delivery: Delivery, rows: int, rejects: tuple[Reject, ...]) -> None:
-    """Mark a delivery loaded, with its rejects; call it in the transaction that makes it visible."""
-    record_rejects(delivery=delivery, rejects=rejects)
-    Delivery.objects.filter(pk=delivery.pk).update(
-        state=Delivery.State.LOADED,
-        rows=rows,
-        rejected_rows=len(rejects),
-        error="",
-        finished_at=clock.now(),
-    )
-
-
-def _take_revenue(reader: RevenueSource, ref: DeliveryRef, delivery: Delivery) -> Outcome:
-    reading = reader.read_revenue(ref)
-    slugs = sorted({line.tenant for line in reading.lines})
-    with transaction.atomic():
-        tenants = tenants_by_slug(slugs=slugs, discovered=False)
-        rows = [
-            RevenueRow(
-                tenant=tenants[line.tenant],
-                service_start=line.service_start,
-                service_end=line.service_end,
-                amount=line.amount,
-                currency=line.currency,
-                invoice_id=line.invoice_id,
-                line_id=line.line_id,
-                delivery=delivery,
-            )
-            for line in reading.lines
-        ]
-        RevenueRow.objects.bulk_create(
-            rows,
-            batch_size=500,
-            update_conflicts=True,
-            unique_fields=["invoice_id", "tenant", "service_start", "service_end", "line_id"],
-            update_fields=["amount", "currency", "delivery"],
-        )
-        # Who is invoiced is a customer, whatever first named it.
-        Tenant.objects.filter(slug__in=slugs, discovered=True).update(discovered=False)
-        _hand_on("revenue", delivery=delivery)
-        finish_delivery(delivery=delivery, rows=reading.rows, rejects=reading.rejects)
-    delivery.refresh_from_db()
-    if reading.rows and not reading.lines:
-        return _outcome(
-            delivery, "failed", f"{ref.key}: none of its {reading.rows} rows can be read."
-        )
-    return _outcome(delivery, "loaded", "")
-
-
-def _hand_on(produced: str, **what: object) -> None:
-    for name in settings.PIPELINE[produced]:
-        step: Callable[..., None] = import_string(name)
-        step(**what)
 
 
 def _failed(
@@ -375,20 +311,4 @@ def _failed(
         },
     )
     logger.warning("delivery rejected", extra={"delivery": delivery.pk, "reason": sentence})
-    return _outcome(delivery, "failed", sentence)
-
-
-def _outcome(
-    delivery: Delivery, status: str, sentence: str, unknown: tuple[str, ...] = ()
-) -> Outcome:
-    return Outcome(
-        key=delivery.key,
-        status=status,
-        source=delivery.source.slug,
-        billing_period=delivery.billing_period,
-        rows=delivery.rows,
-        rejected_rows=delivery.rejected_rows,
-        bytes=delivery.bytes,
-        sentence=sentence,
-        unknown_line_types=unknown,
-    )
+    return outcome_of(delivery, "failed", sentence)

@@ -11,7 +11,7 @@ from decimal import Decimal
 from django.conf import settings
 
 from allocation.core.keys import Assignment, Key
-from ingestion.core.revenue import slug_of
+from finops.core.slugs import slug_of
 
 
 class TagMethod:

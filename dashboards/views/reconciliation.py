@@ -18,7 +18,7 @@ from dashboards.state import PageState, StateError
 from finops.core.periods import PeriodError, month_text, parse_month
 from finops.permissions import Capability, require
 from ingestion.models import Delivery
-from ingestion.selectors import deliveries, line_types, rejected_rows
+from ingestion.selectors import deliveries, line_types, rejected_rows, shared_bills
 
 NAV = NavEntry("Reconciliation", "reconciliation", 50, Capability.VIEW_RECONCILIATION)
 _SHOWN_REJECTS = 500
@@ -40,6 +40,7 @@ def reconciliation(request: HttpRequest, state: PageState) -> HttpResponse:
         context |= {
             "sources": current_freshness().sources,
             "deliveries": present.deliveries_table(found, urls),
+            "shared_bills": shared_bills(),
             "line_types": present.line_types_table(line_types()),
         }
     table = present.reconciliation_table(rows)

@@ -6,9 +6,9 @@ import calendar
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
 
-_MONTH = re.compile(r"(\d{4})-(\d{2})")
+_MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
 
 
 class PeriodError(ValueError):
@@ -37,6 +37,9 @@ def month_start(day: date) -> date:
 def add_months(day: date, months: int) -> date:
     """The first day of the month ``months`` after (or before) the month of ``day``."""
     index = day.year * 12 + day.month - 1 + months
+    if not MINYEAR <= index // 12 <= MAXYEAR:
+        msg = f"{months} months from {day:%Y-%m} lie beyond the calendar: choose another month."
+        raise PeriodError(msg)
     return date(index // 12, index % 12 + 1, 1)
 
 

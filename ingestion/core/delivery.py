@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -97,7 +97,9 @@ class ChargeReading:
     line_types: Mapping[str, int]
     unknown_line_types: tuple[str, ...]
     data_through: datetime | None
-    notes: tuple[str, ...] = field(default=())
+    first_day: date | None = None
+    last_day: date | None = None
+    billing_accounts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

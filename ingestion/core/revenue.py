@@ -11,17 +11,20 @@ import csv
 import re
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
+from itertools import chain
 
-from finops.core.amounts import MONEY_QUANTUM, AmountError, parse_amount
+from finops.core.amounts import EXACT, MONEY_QUANTUM, AmountError, parse_amount
+from finops.core.slugs import slug_of
+from ingestion.core.csv_sieve import BrokenRow, sieve
 from ingestion.core.delivery import Reject, RevenueLine, RevenueReading
 
 COLUMNS = ("tenant", "service_start", "service_end", "amount", "currency", "invoice_id")
 OPTIONAL = ("line_id",)
 SHOWN_IN_REJECTS = (*COLUMNS, *OPTIONAL)
 
-_SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _MIDNIGHT = re.compile(r"[T ]00:00(:00(\.0+)?)?(Z|\+00:00)?$")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MAX_DAYS = 3700
 _MAX_DECIMALS = -int(MONEY_QUANTUM.as_tuple().exponent)
 
@@ -34,19 +37,15 @@ class _RowError(ValueError):
     """What is wrong with one row, as a sentence."""
 
 
-def slug_of(text: str) -> str:
-    """A tenant's name as its slug: ``Acme Corp`` and ``acme_corp`` are ``acme-corp``."""
-    return re.sub(r"[^a-z0-9]+", "-", text.strip().lower()).strip("-")[:63].rstrip("-")
-
-
 def read_revenue(lines: Iterable[str], file: str) -> RevenueReading:
     """Every row of the file, read or put aside. Raises ``RevenueHeaderError``.
 
     A row that repeats the invoice, tenant, days and line of an earlier one is put aside, because
     counting it twice and dropping it would both be guesses.
     """
-    reader = csv.reader(lines)
-    header = [re.sub(r"[ -]+", "_", name.strip().lower()) for name in next(reader, [])]
+    queue = iter(lines)
+    first = next(queue, "")
+    header = [re.sub(r"[ -]+", "_", name.strip().lower()) for name in next(csv.reader([first]), [])]
     missing = [name for name in COLUMNS if name not in header]
     if missing:
         msg = f"lacks the column {missing[0]}; a revenue file has {', '.join(COLUMNS)}"
@@ -54,23 +53,16 @@ def read_revenue(lines: Iterable[str], file: str) -> RevenueReading:
     good: dict[tuple[str, ...], tuple[RevenueLine, int]] = {}
     rejects: list[Reject] = []
     rows = 0
-    for fields in reader:
-        if not any(field.strip() for field in fields):
+    for row in sieve(chain([first], queue), header, lambda _: None):
+        if row.fields and not any(field.strip() for field in row.fields):
             continue
         rows += 1
-        values = dict(zip(header, (field.strip() for field in fields), strict=False))
+        values = dict(zip(header, (field.strip() for field in row.fields), strict=False))
         try:
-            if len(fields) != len(header):
-                msg = f"The row has {len(fields)} fields where the header has {len(header)}."
-                raise _RowError(msg)
+            if isinstance(row, BrokenRow):
+                raise _RowError(row.reason)
             line = _line(values)
-            key = (
-                line.invoice_id,
-                line.tenant,
-                str(line.service_start),
-                str(line.service_end),
-                line.line_id,
-            )
+            key = _key(line)
             if key in good:
                 msg = (
                     f"The row repeats the invoice, tenant and days of line {good[key][1]}: "
@@ -78,15 +70,20 @@ def read_revenue(lines: Iterable[str], file: str) -> RevenueReading:
                 )
                 raise _RowError(msg)
         except _RowError as error:
-            rejects.append(_reject(file, reader.line_num, str(error), values))
+            rejects.append(_reject(file, row.line, str(error), values))
             continue
-        good[key] = (line, reader.line_num)
+        good[key] = (line, row.line)
     return RevenueReading(tuple(line for line, _ in good.values()), tuple(rejects), rows)
+
+
+def _key(line: RevenueLine) -> tuple[str, ...]:
+    days = (str(line.service_start), str(line.service_end))
+    return (line.invoice_id, line.tenant, *days, line.line_id)
 
 
 def _line(values: Mapping[str, str]) -> RevenueLine:
     tenant = slug_of(values["tenant"])
-    if not _SLUG.fullmatch(tenant):
+    if not tenant:
         msg = "The column tenant is empty or has no letter or digit."
         raise _RowError(msg)
     start, end = _day(values, "service_start"), _day(values, "service_end")
@@ -102,14 +99,15 @@ def _line(values: Mapping[str, str]) -> RevenueLine:
     try:
         amount = parse_amount(values["amount"])
     except AmountError as error:
-        msg = f"The column amount {error}: {values['amount'][:40]!r}."
+        msg = f"The column amount {error}: {values['amount']!r}."
         raise _RowError(msg) from None
-    if -int(amount.normalize().as_tuple().exponent) > _MAX_DECIMALS or amount.adjusted() > 9:
+    exponent = int(EXACT.normalize(amount).as_tuple().exponent)
+    if -exponent > _MAX_DECIMALS or amount.adjusted() > 9:
         msg = f"The column amount has more than {_MAX_DECIMALS} decimals or ten digits: {amount}."
         raise _RowError(msg)
     currency = values["currency"].upper()
     if not _CURRENCY.fullmatch(currency):
-        msg = f"The column currency is not a currency of three letters: {currency[:10]!r}."
+        msg = f"The column currency is not a currency of three letters: {currency!r}."
         raise _RowError(msg)
     if not values["invoice_id"]:
         msg = "The column invoice_id is empty, so a second delivery could not be recognised."
@@ -123,11 +121,14 @@ def _line(values: Mapping[str, str]) -> RevenueLine:
 
 
 def _day(values: Mapping[str, str], name: str) -> date:
+    # A time of midnight, as spreadsheets and databases print days, is the day.
+    text = _MIDNIGHT.sub("", values[name])
     try:
-        # A time of midnight, as spreadsheets and databases print days, is the day.
-        return date.fromisoformat(_MIDNIGHT.sub("", values[name]))
+        if not _DAY.fullmatch(text):
+            raise ValueError
+        return date.fromisoformat(text)
     except ValueError:
-        msg = f"The column {name} is not a day written YYYY-MM-DD: {values[name][:20]!r}."
+        msg = f"The column {name} is not a day written YYYY-MM-DD: {values[name]!r}."
         raise _RowError(msg) from None
 
 
@@ -137,6 +138,6 @@ def _reject(file: str, line: int, reason: str, values: Mapping[str, str]) -> Rej
     except AmountError:
         amount = None
     text = ", ".join(
-        f"{name}={values.get(name, '')[:60]}" for name in SHOWN_IN_REJECTS if values.get(name)
+        f"{name}={values.get(name, '')}" for name in SHOWN_IN_REJECTS if values.get(name)
     )
-    return Reject(file, line, reason, text[:500], amount, values.get("currency", "").upper()[:3])
+    return Reject(file, line, reason, text, amount, values.get("currency", "").upper()[:3])

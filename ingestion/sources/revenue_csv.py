@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from finops.logs import redact
+from ingestion.core.csv_sieve import bounded_lines
 from ingestion.core.delivery import (
     DeliveryRef,
     Discovery,
@@ -22,7 +23,8 @@ from ingestion.verify import FileFacts, open_unpacked
 
 
 class RevenueCsv:
-    """Reads revenue files; all of them are one source, keyed by invoice, so any order will do."""
+    """Reads revenue files; all of them are one source. Where two name one invoice line, the later
+    read counts."""
 
     id = "revenue_csv"
     title = "Revenue (CSV)"
@@ -56,10 +58,10 @@ class RevenueCsv:
         file = ref.files[0]
         with (
             open_unpacked(file.path) as raw,
-            io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as lines,
+            io.TextIOWrapper(raw, encoding="utf-8-sig", newline="\n") as stream,
         ):
             try:
-                reading = read_revenue(lines, file.key)
+                reading = read_revenue(bounded_lines(stream), file.key)
             except RevenueHeaderError as error:
                 msg = f"{file.key}: the first line {error}."
                 raise SourceError(msg) from None
@@ -67,7 +69,7 @@ class RevenueCsv:
                 msg = f"{file.key}: the file is not CSV ({error})."
                 raise SourceError(msg) from None
         rejects = tuple(
-            replace(reject, reason=redact(reject.reason)[:300], text=redact(reject.text))
+            replace(reject, reason=redact(reject.reason)[:300], text=redact(reject.text)[:500])
             for reject in reading.rejects
         )
         return replace(reading, rejects=rejects)

@@ -128,3 +128,5 @@ def test_pnl_of_one_tenant_and_of_none(bill):
     assert "There is no tenant 'nobody'. Known: acme, globex." in err
     assert "No revenue and no cost" in run("pnl", "--period", "2026-01")[1]
     assert run("pnl", "--period", "soon")[0] == 2
+    assert run("pnl", "--period", "9999-12")[0] == 2
+    assert run("ingest", "--source", "aws_cur", "--from", " ")[0] == 2

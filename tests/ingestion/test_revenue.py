@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from allocation.core.figures import Slice
 from allocation.models import RecognisedRevenue
@@ -69,6 +70,41 @@ def test_headings_with_spaces_and_days_with_midnights_are_read(tmp_path):
     assert revenue(4) == {"acme": Decimal(30)}
 
 
+def test_corrected_service_days_replace_the_earlier_ones(tmp_path):
+    load(
+        tmp_path / "a.csv",
+        "acme,2026-04-01,2026-05-01,100,USD,INV-1",
+        "acme,2026-01-01,2026-02-01,7,USD,INV-1",
+    )
+    load(tmp_path / "b.csv", "acme,2026-04-01,2026-06-01,122,USD,INV-1")
+    assert revenue(4)["acme"] + revenue(5)["acme"] == Decimal(122)
+    assert revenue(1) == {"acme": Decimal(7)}
+
+
+def test_two_lines_of_one_file_for_overlapping_days_both_count(tmp_path):
+    rows = ["acme,2026-04-01,2026-05-01,10,USD,INV-1", "acme,2026-04-01,2026-04-11,5,USD,INV-1"]
+    load(tmp_path / "a.csv", *rows)
+    load(tmp_path / "again.csv", *reversed(rows))
+    assert revenue(4) == {"acme": Decimal(15)}
+
+
+def test_a_quote_that_is_never_closed_does_not_swallow_the_rows_after_it(tmp_path):
+    load(tmp_path / "r.csv", '"open,2026-04-01', "acme,2026-04-01,2026-05-01,10,USD,INV-1")
+    assert revenue(4) == {"acme": Decimal(10)}
+    assert RejectedRow.objects.get().line == 2
+
+
+def test_revenue_beyond_what_the_database_can_add_up_is_refused(tmp_path):
+    rows = [f"acme,2026-04-01,2026-05-01,9999999999,IDR,INV-{n}" for n in range(12)]
+    report = load(tmp_path / "r.csv", *rows)
+    if connection.vendor == "sqlite":
+        assert report.exit_code == 2
+        assert "use PostgreSQL" in report.outcomes[0].sentence
+        assert not RevenueRow.objects.exists()
+    else:
+        assert report.exit_code == 0
+
+
 def test_a_credit_note_lowers_revenue(tmp_path):
     load(
         tmp_path / "r.csv",
@@ -103,6 +139,12 @@ BROKEN = [
     ("acme,2026-05-01,2096-05-01,1,USD,I", "longer than ten years"),
     ("acme,2026-04-01,2026-05-01,many,USD,I", "amount is not a number"),
     ("acme,2026-04-01,2026-05-01,1.123456789,USD,I", "more than 8 decimals"),
+    (
+        "acme,2026-04-01,2026-05-01,1.0000000000000000000000000000000001,USD,I",
+        "more than 8 decimals",
+    ),
+    ("acme,2026-04-01,2026-05-01,1_000,USD,I", "amount is not a number"),
+    ("acme,2026-W14-3,2026-05-01,1,USD,I", "service_start is not a day"),
     ("acme,2026-04-01,2026-05-01,1,EURO,I", "three letters"),
     ("acme,2026-04-01,2026-05-01,1,USD,", "invoice_id is empty"),
     ("acme,2026-04-01", "2 fields where the header has 6"),

@@ -8,11 +8,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from composition.guard import one_sentence
 from composition.interruption import INTERRUPTED, Interruption
 from composition.output import print_table, progress_bars
 from finops.core.periods import PeriodError, month_text, parse_month
 from finops.registry import UnknownPlugin
-from ingestion.services import IngestReport, Outcome, ingest
+from ingestion.bookkeeping import Outcome
+from ingestion.selectors import shared_bills
+from ingestion.services import IngestReport, ingest
 
 
 class Command(BaseCommand):
@@ -33,8 +36,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Load and report."""
+        if not options["location"].strip():
+            raise CommandError("--from is empty: name the folder to read.", returncode=2)
         report: IngestReport | None = None
-        with Interruption() as interruption, progress_bars(sys.stderr) as progress:
+        with (
+            one_sentence(),
+            Interruption() as interruption,
+            progress_bars(sys.stderr) as progress,
+        ):
             try:
                 report = ingest(
                     kind=options["source"],
@@ -51,6 +60,8 @@ class Command(BaseCommand):
             msg = "Stopped. What was loaded before stays as it was; load again to go on."
             raise CommandError(msg, returncode=INTERRUPTED)
         self._show(report)
+        for sentence in shared_bills():
+            self.stderr.write(self.style.WARNING(sentence))
         if report.exit_code == 2:
             raise CommandError("Nothing was loaded.", returncode=2)
         if report.exit_code:

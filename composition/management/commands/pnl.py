@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from allocation.core.figures import Slice
 from allocation.core.pnl import Pnl
 from allocation.selectors import other_currencies, pnl_by_tenant
+from composition.guard import one_sentence
 from composition.output import print_table
 from finops.core.amounts import exact_sum, plain, to_cents
 from finops.core.periods import PeriodError, Window, month_text, parse_month
@@ -59,6 +60,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print the rows."""
+        with one_sentence():
+            self._print(options)
+
+    def _print(self, options: dict[str, Any]) -> None:
         try:
             window = Window.of_month(parse_month(options["period"]))
         except PeriodError as error:

@@ -9,9 +9,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from allocation.core.figures import ReconciliationRow
 from allocation.selectors import reconciliation
+from composition.guard import one_sentence
 from composition.output import print_table
 from finops.core.amounts import plain
 from finops.core.periods import PeriodError, month_text, parse_month
+from ingestion.selectors import shared_bills
 
 _COLUMNS = (
     ("source", "left"),
@@ -47,7 +49,10 @@ class Command(BaseCommand):
             period = parse_month(options["period"]) if options["period"] else None
         except PeriodError as error:
             raise CommandError(str(error), returncode=2) from None
-        rows = reconciliation(period)
+        with one_sentence():
+            rows = reconciliation(period)
+            for sentence in shared_bills():
+                self.stderr.write(self.style.WARNING(sentence))
         if options["json"]:
             self.stdout.write(json.dumps([_object(row) for row in rows], indent=2))
         elif rows:
