@@ -1,8 +1,8 @@
 # The two commands of a newcomer: `make run` and `make test`. Everything runs in .venv, made by `setup`.
 PYTHON ?= python3
 PORT ?= 8000
-VAR ?= var
-FROM ?= var/demo
+VAR ?= var/demo
+FROM ?= .
 SOURCE ?= aws_cur
 ARGS ?=
 
@@ -18,7 +18,7 @@ help:  ## list the targets
 setup:  ## make .venv from the lock, and .env; a second call is done at once
 	@PYTHON="$(PYTHON)" tools/setup.sh
 
-run: setup  ## start the product with simulated data (PORT=8000, VAR=var)
+run: setup  ## start the product with simulated data (PORT=8000, VAR=var/demo)
 	@exec $(bin)/python manage.py dev --port "$(PORT)" --var "$(VAR)"
 
 reset: setup  ## remove the data of `make run`

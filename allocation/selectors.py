@@ -80,10 +80,13 @@ def _columns(window: Window, granularity: Granularity) -> Iterable[tuple[str, st
 def _column(
     key: str, label: str, window: Window, pnl: Pnl, through: datetime | None
 ) -> StatementColumn:
-    complete = through is not None and through.date() >= window.end
+    # A month that ends where the data end is open, however much of it was asked for.
+    is_open = through is None or through.date() < window.end
+    if through is not None and window.days > 1 and not window.is_whole_months():
+        is_open = is_open or through.date() == window.end
     last = through.date() - timedelta(days=1) if through else None
     reached = min(last, window.last_day) if last is not None and last >= window.start else None
-    return StatementColumn(key, label, window, complete, reached, pnl)
+    return StatementColumn(key, label, window, not is_open, reached, pnl)
 
 
 def services(slice_: Slice, service_category: str) -> list[ServiceRow]:

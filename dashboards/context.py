@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any
 
 from django.core.cache import cache
@@ -44,6 +45,12 @@ def current_freshness() -> Freshness:
         known = freshness(clock.now())
         cache.set(_FRESHNESS_KEY, known, _FRESHNESS_SECONDS)
     return known
+
+
+def last_whole_day() -> date | None:
+    """The last day whose cost has come whole; none where no bill is loaded."""
+    as_of = current_freshness().as_of
+    return None if as_of is None else as_of.date() - timedelta(days=1)
 
 
 def _with_one_current(links: list[NavLink], path: str) -> list[NavLink]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from dashboards.context import last_whole_day
 from dashboards.numbers import listed
 from finops.core.periods import Window, month_start
 from ingestion.selectors import current_loads
@@ -22,9 +23,12 @@ def coverage(window: Window, previous: Window) -> Coverage:
     """The months of both windows without a current load, in one query."""
     loads = current_loads(start=month_start(previous.start), end=window.end)
     loaded = set(loads.order_by().values_list("billing_period", flat=True).distinct())
-    return Coverage(now=_clause(window, loaded), before=_clause(previous, loaded))
+    through = last_whole_day()
+    return Coverage(_clause(window, loaded, through), _clause(previous, loaded, through))
 
 
-def _clause(window: Window, loaded: set[date]) -> str:
+def _clause(window: Window, loaded: set[date], through: date | None) -> str:
+    if through is not None and window.start > through:
+        return f"the bills reach to {through.day} {through:%b %Y}"
     missing = [f"{month:%b %Y}" for month in window.each_month() if month not in loaded]
     return f"no bill is loaded for {listed(missing)}" if missing else ""

@@ -12,6 +12,7 @@ from django.shortcuts import render
 
 from allocation.core.figures import Slice
 from allocation.selectors import filter_choices, other_currencies
+from dashboards.context import last_whole_day
 from dashboards.coverage import Coverage
 from dashboards.exports import export_response
 from dashboards.shown import narrowed_reason
@@ -40,6 +41,7 @@ def stateful(default_period: str) -> Callable[[StatefulView[_Rest]], View[_Rest]
                     request.GET.dict(),
                     today=clock.today(),
                     default_period=default_period,
+                    through=last_whole_day(),
                 )
                 return view(request, state, *args, **kwargs)
             except StateError as error:

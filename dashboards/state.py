@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Literal, cast
 from urllib.parse import urlencode
 
@@ -36,7 +36,7 @@ _CHOICES = {
 _LONGEST_VALUE = 200
 _EARLIEST, _LATEST = date(2000, 1, 1), date(2100, 1, 1)
 _MOST_DAYS, _MOST_MONTHS = 100, 36
-_MONTHS_OVER_DAYS = 45
+_MONTHS_OVER_DAYS = 7
 _MOST_PAGES = 100_000
 _MONTHS_OFFERED = 13
 
@@ -204,9 +204,17 @@ def span_text(window: Window) -> str:
 
 
 def read_state(
-    path: str, query: Mapping[str, str], *, today: date, default_period: str
+    path: str,
+    query: Mapping[str, str],
+    *,
+    today: date,
+    default_period: str,
+    through: date | None = None,
 ) -> PageState:
-    """The state that an address asks for. Raises ``StateError`` with a sentence for people."""
+    """The state that an address asks for. Raises ``StateError`` with a sentence for people.
+
+    ``through`` is the last day whose cost is whole: presets end with it, other periods are cut there.
+    """
     params = {name: query.get(name, "").strip() for name in (*PARAMETERS, "format")}
     params = {name: value for name, value in params.items() if value}
     for name, value in params.items():
@@ -217,7 +225,10 @@ def read_state(
             msg = f"{name}={value} is not a choice: write {' or '.join(_CHOICES[name])}."
             raise StateError(msg)
     _check_page(params)
-    period = _period(params, today, default_period)
+    anchor = today if through is None else min(today, through)
+    period = _period(params, anchor, default_period)
+    if through is not None:
+        period = period.until(through + timedelta(days=1))
     if params.get("metric") == "effective":
         del params["metric"]
     file_format = params.pop("format", "")

@@ -40,6 +40,8 @@ class Scope:
     narrowed: str
     previous_span: str
     tenants_url: str
+    gap: str = ""
+    """Which cost of the period is missing; empty where it is whole."""
     previous_gap: str = ""
     """Why the period before is not whole; empty where it is."""
 
@@ -90,6 +92,8 @@ def headline(pnls: Pnls, scope: Scope, below: Sequence[BelowGoal]) -> str:
             f"Cost is {numbers.money(figures.cost)} {scope.currency} in this selection; "
             f"there is no margin, because {scope.narrowed}."
         )
+    if scope.gap:
+        return f"The gross margin cannot be told: {scope.gap}."
     if figures.margin is None:
         return f"There is no gross margin to show: {figures.reason}."
     places = numbers.places_beside(figures.margin, scope.goal)

@@ -88,7 +88,7 @@ class _Builder:
         unit = self.frame.currency
         columns = [Column("line", "")]
         for column in self.statement.columns if self.several else ():
-            note = "" if column.complete else _reach(column)
+            note = _reach(column)
             columns.append(
                 Column(
                     column.key, column.label, Kind.MONEY, unit, note, hatched=not column.complete
@@ -244,10 +244,14 @@ class _Builder:
 
 
 def _reach(column: StatementColumn) -> str:
-    """How far an open column reaches."""
-    if column.window.days == 1 or column.last_day is None:
-        return "incomplete"
-    return f"to {column.last_day:%-d %b}"
+    """Which days a column holds, where they are not all of its month or have not all come."""
+    window = column.window
+    if not column.complete:
+        alone = window.days == 1 or column.last_day is None
+        return "incomplete" if alone else f"to {column.last_day:%-d %b}"
+    if window.days == 1 or window.is_whole_months():
+        return ""
+    return f"{window.start:%-d} to {window.last_day:%-d %b}"
 
 
 def _direct(name: str) -> Amount:

@@ -9,8 +9,8 @@ from decimal import Decimal
 from allocation.core.pnl import Pnl, Verdict, add_pnls
 from dashboards import numbers
 from dashboards.shown import Shown, is_empty, mix, shown, verdict_cell
-from dashboards.tables import Cell, Column, Kind, Row, Table, rounding_left
-from finops.core.amounts import EXACT, ZERO
+from dashboards.tables import Cell, Column, Kind, Mix, Row, Table, rounding_left
+from finops.core.amounts import EXACT, ZERO, exact_sum
 from finops.core.tunables import Effective
 
 SORTABLE = (
@@ -181,7 +181,7 @@ def _totals(pnls: Mapping[str | None, Pnl], listed: list[TenantLine], scope: Sco
                 Cell(scope.company_goal, places=_goal_places(scope.company_goal)),
                 _gap(total, scope.company_goal, total.reason),
                 _side(total, scope),
-                Cell(shares) if shares else Cell(reason="there is no cost to share out"),
+                _company_mix(shares, bool(loose.cost)),
             ),
             "total",
         )
@@ -189,13 +189,21 @@ def _totals(pnls: Mapping[str | None, Pnl], listed: list[TenantLine], scope: Sco
     return rows
 
 
+def _company_mix(shares: Mix | None, some_unborne: bool) -> Cell:
+    if some_unborne:
+        return Cell(reason="part of the cost is not allocated")
+    return Cell(shares) if shares else Cell(reason="there is no cost to share out")
+
+
 def _total_margin(total: Shown, scope: Scope) -> list[Cell]:
     margin = _margins(total, scope.company_goal, total.reason)[0]
     # Reassigning cost among the tenants does not move their sum, so the total has no bounds.
-    return [
-        margin,
-        *(Cell(reason="the total is certain, whoever bears the cost") for _ in range(2)),
-    ]
+    reason = total.reason or (
+        "the total is certain, whoever bears the cost"
+        if scope.whole_company
+        else "each tenant has its own bounds"
+    )
+    return [margin, *(Cell(reason=reason) for _ in range(2))]
 
 
 def _side(total: Shown, scope: Scope) -> Cell:
@@ -239,6 +247,19 @@ def sentence(table_pnls: Mapping[str | None, Pnl], tenants: list[TenantLine], sc
     ]
     parts = [f"{count} {words}" for count, words in counts]
     return f"{numbers.counted(len(verdicts), 'tenant')}: {', '.join(parts)}."
+
+
+def bridge(pnls: Mapping[str | None, Pnl], scope: Scope) -> str:
+    """From the cost of the table to what was charged; empty where the table is not the company's."""
+    if not scope.whole_company or scope.narrowed or not pnls:
+        return ""
+    total = add_pnls(pnls.values())
+    tax, unit = exact_sum(total.below_line.values()), scope.currency
+    charged = exact_sum([total.cost, tax, total.credits])
+    return (
+        f"Cost {numbers.money(total.cost)} + tax {numbers.money(tax)} + promotional credits "
+        f"{numbers.money(total.credits)} = {numbers.money(charged)} {unit} charged for these days."
+    )
 
 
 _COUNTED = (

@@ -44,6 +44,7 @@ def overview(request: HttpRequest, state: PageState) -> HttpResponse:
         narrowed=narrowed(state),
         previous_span=span_text(state.period.previous),
         tenants_url=state.link(reverse("tenants")),
+        gap=covered.now,
         previous_gap=covered.before,
     )
     hrefs = {slug: state.link(reverse("tenant", args=[slug])) for slug in names}

@@ -46,6 +46,7 @@ def tenants(request: HttpRequest, state: PageState) -> HttpResponse:
     table = present.tenants_table(pnls, lines, scope)
     context = {
         "sentence": present.sentence(pnls, lines, scope),
+        "bridge": present.bridge(pnls, scope),
         "sortable": present.SORTABLE,
         "default_sort": present.DEFAULT_SORT,
     }

@@ -113,7 +113,7 @@ class Preset:
 
 
 PRESETS: tuple[Preset, ...] = (
-    Preset("today", "Today"),
+    Preset("today", "Latest day"),
     Preset("7d", "7 days"),
     Preset("30d", "30 days"),
     Preset("90d", "90 days"),
@@ -136,6 +136,15 @@ class ReportingPeriod:
     label: str
     window: Window
 
+    def until(self, end: date) -> ReportingPeriod:
+        """This period cut off before ``end``; as it is where ``end`` does not fall inside it.
+
+        Revenue of days whose cost is still to come would flatter every margin.
+        """
+        if not self.window.start < end < self.window.end:
+            return self
+        return ReportingPeriod(self.key, self.label, Window(self.window.start, end))
+
     @property
     def previous(self) -> Window:
         """The same span just before: calendar months step by months, other spans by their days.
@@ -144,7 +153,7 @@ class ReportingPeriod:
         June with 1 January to 22 March), cut where the last month is shorter.
         """
         window = self.window
-        months = _MONTHS_TO_DATE.get(self.key, 0)
+        months = _MONTHS_TO_DATE.get(self.key, 1 if _MONTH.fullmatch(self.key) else 0)
         if window.is_whole_months():
             months = sum(1 for _ in window.each_month())
             return Window(add_months(window.start, -months), window.start)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import openpyxl
@@ -12,7 +13,7 @@ import pytest
 from django.test import Client
 
 from finops.models import Tenant
-from ingestion.models import Delivery
+from ingestion.models import Delivery, Load
 from tests.dashboards.world import load_rejects
 
 APRIL = "period=2026-04"
@@ -212,10 +213,17 @@ def test_a_month_without_a_bill_is_missing_and_not_zero(alice):
     assert "not compared: no bill is loaded for Feb 2026" in compared
 
 
-def test_an_open_month_is_hatched(alice):
+def test_an_open_month_is_hatched_and_no_revenue_runs_ahead_of_its_cost(alice):
+    Load.objects.update(data_through=datetime(2026, 4, 20, tzinfo=UTC))
     page = html(alice, "/tenants/acme/?from=2026-03-01&to=2026-04-30&granularity=month")
     assert "Data is still to come for Apr 2026" in page
     assert "hatched" in page
+    assert "to 19 Apr" in page
+    rows = download(alice, "/tenants/acme/?from=2026-04-01&to=2026-04-30&granularity=month")
+    assert next(row for row in rows if row[0] == "Revenue")[1] == "190.00"
+    assert "1–19 Apr 2026" in words(alice, "/?period=2026-04")
+    ahead = words(alice, "/?period=custom&from=2026-04-21&to=2026-04-22")
+    assert "The gross margin cannot be told: the bills reach to 19 Apr 2026." in ahead
 
 
 def test_tenants_can_be_sorted_and_a_wrong_column_is_refused(alice):
@@ -240,7 +248,7 @@ def test_discovered_tenants_are_asked_about(alice, erin):
 
 def test_the_header_says_how_new_the_figures_are(alice):
     page = words(alice, "/")
-    assert "as of 29 Apr 01:00 UTC · 2 of 2 sources fresh" in page
+    assert "as of 1 May 00:00 UTC · 2 of 2 sources fresh" in page
     assert 'href="/reconciliation/#sources"' in html(alice, "/")
 
 

@@ -32,7 +32,8 @@ def test_an_empty_address_has_the_pages_own_period():
 
 
 def test_long_periods_have_months_and_short_ones_days_unless_said():
-    assert state("period=30d").granularity == "day"
+    assert state("period=7d").granularity == "day"
+    assert state("period=30d").granularity == "month"
     assert state("period=3m").granularity == "month"
     assert state("period=3m&granularity=day").granularity == "day"
 
@@ -138,3 +139,23 @@ def test_any_address_is_read_or_refused_and_what_is_read_is_kept(query):
 )
 def test_spans_are_written_with_both_ends(start, end, text):
     assert span_text(Window(date.fromisoformat(start), date.fromisoformat(end))) == text
+
+
+def test_no_period_reaches_past_the_last_whole_day_of_cost():
+    def window(query: str) -> tuple[date, date]:
+        found = read_state(
+            "/",
+            dict(parse_qsl(query)),
+            today=date(2026, 4, 22),
+            default_period="30d",
+            through=date(2026, 4, 20),
+        )
+        return found.window.start, found.window.last_day
+
+    assert window("") == (date(2026, 3, 22), date(2026, 4, 20))
+    assert window("period=today") == (date(2026, 4, 20), date(2026, 4, 20))
+    assert window("period=mtd") == (date(2026, 4, 1), date(2026, 4, 20))
+    assert window("period=2026-04") == (date(2026, 4, 1), date(2026, 4, 20))
+    assert window("from=2026-04-10&to=2026-04-30") == (date(2026, 4, 10), date(2026, 4, 20))
+    assert window("period=2026-03") == (date(2026, 3, 1), date(2026, 3, 31))
+    assert window("from=2026-04-21&to=2026-04-22") == (date(2026, 4, 21), date(2026, 4, 22))

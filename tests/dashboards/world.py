@@ -44,7 +44,7 @@ def april_lines() -> list[dict[str, str]]:
         line("3.0044", day=3, line_item_resource_id="i-untagged"),
         line("-5.25", tenant="acme", line_item_line_item_type="Credit"),
         line("9.5", tenant="acme", day=1, line_item_line_item_type="Tax"),
-        line("1.0", tenant="acme", day=29, line_item_resource_id="=1+1"),
+        line("1.0", tenant="acme", day=30, hour=23, line_item_resource_id="=1+1"),
     ]
 
 

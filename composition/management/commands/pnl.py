@@ -20,6 +20,7 @@ from finops.core.periods import PeriodError, Window, month_text, parse_month
 from finops.core.tunables import Effective
 from finops.models import Tenant
 from finops.selectors import effective_setting, effective_settings_for
+from ingestion.selectors import data_through
 
 FIELDS = (
     "tenant",
@@ -103,6 +104,12 @@ class Command(BaseCommand):
             [_cells(row, shown) for row in rows],
             title=f"{month_text(slice_.window.start)} · {slice_.currency} · effective cost",
         )
+        through = data_through()
+        if through and through.date() < slice_.window.end:
+            self.stdout.write(
+                f"The bills reach to {through:%Y-%m-%d %H:%M} UTC and revenue to the month's end: "
+                "margins of an open month are not final."
+            )
         if others := other_currencies(slice_):
             self.stdout.write(f"Not shown, because not converted: {', '.join(others)}.")
 

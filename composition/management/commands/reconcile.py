@@ -57,6 +57,8 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps([_object(row) for row in rows], indent=2))
         elif rows:
             print_table(self.stdout, _COLUMNS, [_cells(row) for row in rows])
+        elif period and reconciliation():
+            self.stdout.write(f"No bill is loaded for {month_text(period)}.")
         else:
             self.stdout.write(
                 "Nothing is loaded yet: `manage.py ingest --source aws_cur --from FOLDER`."
