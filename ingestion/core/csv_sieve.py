@@ -75,9 +75,9 @@ def bounded_lines(stream: TextIO) -> Iterator[str]:
     """
     limit = MAX_RECORD_CHARS + 1
     while text := stream.readline(limit):
-        if len(text) == limit and not text.endswith("\n"):
-            while (rest := stream.readline(limit)) and not rest.endswith("\n"):
-                pass
+        rest = text if len(text) == limit else ""
+        while rest and not rest.endswith("\n"):
+            rest = stream.readline(limit)
         yield text
 
 
