@@ -65,8 +65,9 @@ def record_rejects(*, delivery: Delivery, rejects: Iterable[Reject]) -> None:
                 delivery=delivery,
                 file=reject.file,
                 line=reject.line,
-                reason=reject.reason[:300],
-                text=reject.text,
+                # No database takes a NUL as text; the sign for it says that it was there.
+                reason=reject.reason[:300].replace("\0", "␀"),
+                text=reject.text.replace("\0", "␀"),
                 amount="" if reject.amount is None else plain(reject.amount),
                 billing_currency=reject.currency,
             )
