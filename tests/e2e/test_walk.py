@@ -76,7 +76,7 @@ def test_the_keyboard_reaches_the_figures_first(visit):
     expect(page.locator(":focus")).to_have_text("Skip to the figures")
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    expect(page.locator(":focus")).to_have_text("Today")
+    expect(page.locator(":focus")).to_have_text("Latest day")
     for _ in range(40):
         page.keyboard.press("Tab")
         seen = page.evaluate(
