@@ -12,7 +12,7 @@ from ingestion.models import RevenueRow
 
 
 @admin.register(RevenueRow)
-class RevenueRowAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class RevenueRowAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class takes no argument at run time
     """Revenue rows, imported or typed in; saving one spreads it over its service days again."""
 
     list_display = (

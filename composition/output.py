@@ -43,7 +43,7 @@ def progress_bars(stream: TextIO) -> Iterator[Reporter]:
         def report(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
                 tasks[stage] = int(bars.add_task(stage, total=None))
-            bars.update(tasks[stage], completed=done, total=total or None)  # type: ignore[arg-type]
+            bars.update(tasks[stage], completed=done, total=total or None)  # type: ignore[arg-type]  # rich's TaskID is an int
 
         yield report
 

@@ -133,11 +133,6 @@ def direction(value: Decimal) -> str:
     return "up" if value > 0 else "down" if value < 0 else "unchanged"
 
 
-def money_change(current: Decimal, previous: Decimal) -> Change:
-    """The change between two amounts as they are shown, in cents."""
-    return Change(to_cents(current), to_cents(previous))
-
-
 def share_of(part: Decimal, whole: Decimal) -> Decimal | None:
     """``part`` of ``whole`` as a share; ``None`` where the whole is zero."""
     return ratio(part, whole) if whole != ZERO else None

@@ -25,7 +25,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(Tenant)
-class TenantAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class TenantAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class takes no argument at run time
     """Tenants are confirmed, renamed and retired here, never deleted."""
 
     list_display = ("slug", "name", "discovered", "is_active", "first_seen")
@@ -53,7 +53,7 @@ class TenantAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
+class PersonAdmin(UserAdmin):  # type: ignore[type-arg]  # Django's class takes no argument at run time
     """People. Nobody gives, and nobody takes over, more than they hold themselves."""
 
     list_display = ("username", "email", "first_name", "last_name", "is_active", "last_login")
@@ -123,7 +123,7 @@ class ReadableGroupAdmin(GroupAdmin):
 
 
 @admin.register(SettingOverride)
-class SettingOverrideAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class SettingOverrideAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class takes no argument at run time
     """Overrides of settings: for everyone, or for one tenant; each with a reason and its author."""
 
     list_display = (

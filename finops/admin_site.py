@@ -58,7 +58,7 @@ class FinopsAdminSite(AdminSite):
         )
 
 
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]
+class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # Django's class takes no argument at run time
     """Rows that the product writes: people with the view permission look, nobody edits."""
 
     actions = None

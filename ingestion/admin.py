@@ -13,7 +13,7 @@ from ingestion.models import Delivery, LakeFile, Load, LoadTotal, RejectedRow, S
 
 
 @admin.register(Source)
-class SourceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class SourceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class takes no argument at run time
     """Sources: what is delivered from where, and how often it is expected."""
 
     list_display = (
@@ -65,7 +65,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
     search_fields = ("key", "execution_id", "sha256")
 
 
-class LoadTotalInline(admin.TabularInline):  # type: ignore[type-arg]
+class LoadTotalInline(admin.TabularInline):  # type: ignore[type-arg]  # Django's class takes no argument at run time
     """The control totals of a load, exact, per currency."""
 
     model = LoadTotal
@@ -114,7 +114,7 @@ class LoadTotalInline(admin.TabularInline):  # type: ignore[type-arg]
         return plain(total.exact("rounding"))
 
 
-class LakeFileInline(admin.TabularInline):  # type: ignore[type-arg]
+class LakeFileInline(admin.TabularInline):  # type: ignore[type-arg]  # Django's class takes no argument at run time
     """The Parquet files of a load."""
 
     model = LakeFile

@@ -65,7 +65,7 @@ class _Tally:
             else getattr(old, name) + value
             for name, value in amounts.items()
         }
-        self.totals[currency] = replace(old, **sums)  # type: ignore[arg-type]
+        self.totals[currency] = replace(old, **sums)  # type: ignore[arg-type]  # names are checked by replace
 
     def reject(self, reject: Reject) -> None:
         """Put one row aside; its cost still belongs to the source total."""

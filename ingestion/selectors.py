@@ -70,7 +70,7 @@ def freshness(now: datetime) -> Freshness:
 
 def _freshness(source: Source, now: datetime) -> SourceFreshness:
     usage: datetime | None = source.newest_usage  # type: ignore[attr-defined]  # annotated above
-    delivered: datetime | None = source.newest_delivery  # type: ignore[attr-defined]
+    delivered: datetime | None = source.newest_delivery  # type: ignore[attr-defined]  # annotated above
     is_bill = bool(source.service_provider_name)
     newest = usage if is_bill else delivered
     if newest is None:

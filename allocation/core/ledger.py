@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from finops.core.amounts import EXACT, ZERO, to_money
 from finops.core.periods import month_start
@@ -77,7 +77,7 @@ class Ledger:
     rounded: dict[str, Decimal] = field(default_factory=dict)
 
 
-def build_ledger(rows: Iterable[Sequence[object]]) -> Ledger:
+def build_ledger(rows: Iterable[Sequence[Any]]) -> Ledger:
     """``rows`` as ``allocation.core.sql.daily`` gives them: day, key columns, measures.
 
     Each measure is rounded once, on its day; months and the P&L table are sums of rounded days, so
@@ -91,7 +91,7 @@ def build_ledger(rows: Iterable[Sequence[object]]) -> Ledger:
     rounded: dict[str, Decimal] = defaultdict(Decimal)
     for row in rows:
         day, key, amounts = _row(row)
-        billed: Decimal = row[14]  # type: ignore[assignment]
+        billed: Decimal = row[14]
         currency = key.billing_currency
         exact[currency] = EXACT.add(exact[currency], billed)
         rounded[currency] = EXACT.add(rounded[currency], amounts.billed_cost)
@@ -131,19 +131,19 @@ def _add_pnl(
     )
 
 
-def _row(row: Sequence[object]) -> tuple[date, LedgerKey, LedgerAmounts]:
+def _row(row: Sequence[Any]) -> tuple[date, LedgerKey, LedgerAmounts]:
     (day, tenant, environment, product, team, method, confidence, *group) = row[:14]
     billed, effective, listed, quantity, unit, lines = row[14:]
-    key = LedgerKey(tenant, environment, product, team, method, confidence, *group)  # type: ignore[arg-type]
+    key = LedgerKey(tenant, environment, product, team, method, confidence, *group)
     amounts = LedgerAmounts(
-        to_money(billed),  # type: ignore[arg-type]
-        to_money(effective),  # type: ignore[arg-type]
-        None if listed is None else to_money(listed),  # type: ignore[arg-type]
-        _quantity(quantity),  # type: ignore[arg-type]
+        to_money(billed),
+        to_money(effective),
+        None if listed is None else to_money(listed),
+        _quantity(quantity),
         str(unit or ""),
-        int(lines),  # type: ignore[call-overload]
+        int(lines),
     )
-    return day, key, amounts  # type: ignore[return-value]
+    return day, key, amounts
 
 
 def _quantity(value: Decimal | None) -> Decimal | None:

@@ -6,7 +6,7 @@ import calendar
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, date, timedelta
 
 _MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
 
@@ -204,8 +204,3 @@ def _parse_day(text: str, name: str) -> date:
     except ValueError:
         msg = f"{name}={text!r} is not a day: write it as YYYY-MM-DD, for example 2026-04-01."
         raise PeriodError(msg) from None
-
-
-def utc_midnight(day: date) -> datetime:
-    """The moment ``day`` begins, aware, in UTC."""
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)

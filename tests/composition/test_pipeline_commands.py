@@ -112,6 +112,7 @@ def test_pnl_prints_the_same_figures_in_every_format(bill, revenue):
     assert Decimal(acme["gross_margin"]) == Decimal("0.876543211")
     assert acme["gross_margin_low"] == "0.874043211"
     assert acme["verdict"] == "above"
+    assert acme["cost_through"] is None, "the only hour loaded is no whole day"
     table = run("pnl", "--period", "2026-04")[1]
     assert "87.7 %" in table
     assert "12.35" in table

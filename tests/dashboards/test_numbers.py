@@ -64,10 +64,10 @@ def test_rounding_never_lifts_a_margin_over_its_goal(margin, text, distance):
     assert numbers.points(D(margin), goal) == distance
 
 
-def test_a_change_is_the_difference_of_what_is_shown():
-    change = numbers.money_change(D("10.004"), D("8.996"))
+def test_a_change_has_an_amount_a_word_and_an_arrow():
+    change = numbers.Change(D("10.00"), D("9.00"))
     assert (change.amount, change.arrow, change.word) == (D("1.00"), "▲", "up")
-    assert numbers.money_change(D(1), D(0)).share is None
+    assert numbers.Change(D(1), D(0)).share is None
 
 
 def test_lists_and_counts_read_as_sentences():

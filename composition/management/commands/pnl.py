@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -42,6 +43,7 @@ FIELDS = (
     "gross_margin_high",
     "margin_goal",
     "verdict",
+    "cost_through",
 )
 UNALLOCATED = "(unallocated)"
 
@@ -117,10 +119,12 @@ class Command(BaseCommand):
 def _rows(slice_: Slice, window: Window) -> list[dict[str, Any]]:
     pnls = pnl_by_tenant(slice_)
     company = effective_setting("MARGIN_GOAL")
+    through = _cost_through(window)
     goals = effective_settings_for("MARGIN_GOAL", [slug for slug in pnls if slug])
     ordered = sorted(pnls, key=lambda slug: (slug is None, slug or ""))
     return [
         _object(slug, pnls[slug], goals.get(slug or "", company), slice_, window)
+        | {"cost_through": through}
         for slug in ordered
     ]
 
@@ -152,6 +156,14 @@ def _object(
         "margin_goal": plain(goal.value),
         "verdict": pnl.verdict(goal.value).value if slug else "unallocated",
     }
+
+
+def _cost_through(window: Window) -> str | None:
+    """The last day of the month whose cost has come whole; revenue is always the whole month's."""
+    through = data_through()
+    if through is None or through.date() <= window.start:
+        return None
+    return str(min(through.date() - timedelta(days=1), window.last_day))
 
 
 def _cells(row: dict[str, Any], shown: tuple[str, ...]) -> tuple[str, ...]:
