@@ -1,6 +1,6 @@
 """Billing periods and reporting windows."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
@@ -15,7 +15,6 @@ from finops.core.periods import (
     month_text,
     parse_month,
     resolve_period,
-    utc_midnight,
 )
 
 days = st.dates(date(1990, 1, 1), date(2080, 12, 31))
@@ -128,7 +127,3 @@ def test_any_address_gives_a_period_or_a_sentence(key, start, end):
     except PeriodError as error:
         sentence = str(error)
     assert sentence == "" or sentence.endswith(".")
-
-
-def test_midnight_is_in_utc():
-    assert utc_midnight(TODAY) == datetime(2026, 4, 22, tzinfo=UTC)
