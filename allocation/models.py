@@ -182,6 +182,35 @@ class CandidateTenant(models.Model):
         return f"{self.tenant.slug} in {self.sub_account_id}"
 
 
+class BridgeStep(models.Model):
+    """One step of a load's way from billed to effective cost; all steps together are the load.
+
+    Amounts are exact decimal texts in ``billing_currency``: shown and added up in Python, never in SQL.
+    """
+
+    load = models.ForeignKey(Load, on_delete=models.CASCADE, related_name="bridge")
+    billing_currency = models.CharField(max_length=3)
+    step = models.CharField(
+        max_length=40, help_text="Which kind of charge (allocation.core.bridge)."
+    )
+    billed_cost = models.CharField(max_length=80)
+    effective_cost = models.CharField(max_length=80)
+    list_cost = models.CharField(max_length=80)
+    contracted_cost = models.CharField(max_length=80)
+    lines = models.PositiveBigIntegerField()
+
+    class Meta:
+        ordering = ["load", "billing_currency", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["load", "billing_currency", "step"], name="one_row_per_bridge_step"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.load} {self.step}"
+
+
 class RecognisedRevenue(models.Model):
     """The part of a revenue row that belongs to one day (straight-line)."""
 

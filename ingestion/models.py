@@ -14,8 +14,48 @@ from finops.models import Tenant
 from finops.money import MoneyField
 
 
+class Connection(models.Model):
+    """A place that is looked at on a schedule: a folder or a bucket, read by one kind of reader.
+
+    Credentials are never kept here: an S3 place uses the standard chain of the process that reads it.
+    """
+
+    slug = models.SlugField(max_length=80, unique=True, help_text="The name in commands and pages.")
+    kind = models.CharField(
+        max_length=40, help_text="Which reader reads it, for example aws_cur (ingestion/sources)."
+    )
+    location = models.CharField(
+        max_length=500,
+        help_text="A folder (/srv/bills) or a bucket with a prefix (s3://acme-billing/cur).",
+    )
+    endpoint_url = models.CharField(
+        max_length=300,
+        blank=True,
+        help_text="Where S3 is spoken other than at AWS, for example R2. Empty: AWS itself.",
+    )
+    check_every_minutes = models.PositiveIntegerField(
+        default=60, help_text="Minutes between two looks at it. 60 for bills."
+    )
+    is_active = models.BooleanField(
+        default=True, help_text="An inactive connection is looked at only by hand."
+    )
+    created_at = models.DateTimeField(help_text="When it was created here (UTC).")
+    checked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it was last looked at (UTC)."
+    )
+    problem = models.TextField(
+        blank=True, help_text="Why the last look failed: one sentence. Empty: it did not."
+    )
+
+    class Meta:
+        ordering = ["slug"]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
 class Source(models.Model):
-    """One place that delivers: an AWS export, a revenue file."""
+    """One thing that is delivered: an AWS export, a revenue file."""
 
     slug = models.CharField(
         max_length=80, unique=True, help_text="The name in commands and addresses."
@@ -38,6 +78,14 @@ class Source(models.Model):
     )
     is_active = models.BooleanField(
         default=True, help_text="An inactive source is not expected to deliver."
+    )
+    connection = models.ForeignKey(
+        Connection,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="sources",
+        help_text="Where it was last found; empty when it was loaded by hand.",
     )
     created_at = models.DateTimeField(help_text="First seen (UTC).")
 
@@ -84,7 +132,15 @@ class Delivery(models.Model):
     rejected_rows = models.PositiveBigIntegerField(default=0, help_text="Rows put aside.")
     bytes = models.PositiveBigIntegerField(default=0, help_text="Size of the files as delivered.")
     error = models.TextField(blank=True, help_text="Why it was rejected: one sentence.")
+    manifest_etag = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="The store's mark of the manifest's bytes: equal marks need no second reading.",
+    )
     discovered_at = models.DateTimeField(help_text="First seen (UTC).")
+    started_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its last reading began (UTC)."
+    )
     finished_at = models.DateTimeField(null=True, blank=True, help_text="Loaded or rejected (UTC).")
 
     class Meta:
@@ -140,6 +196,23 @@ class Load(models.Model):
         null=True, blank=True, help_text="Last day that a line is charged for."
     )
     billing_accounts = models.JSONField(default=list, help_text="Accounts whose bill it holds.")
+    form = models.CharField(
+        max_length=30, blank=True, help_text="The form it was delivered in, as in CUR 2.0 csv."
+    )
+    cost_basis = models.CharField(
+        max_length=12,
+        blank=True,
+        help_text="Which cost of the bill counts, chosen once per delivery: net or unblended.",
+    )
+    is_invoiced = models.BooleanField(
+        default=False, help_text="Whether every line that costs something carries an invoice id."
+    )
+    notes = models.JSONField(
+        default=list, help_text="Sentences on what was unusual in it; none of them changes a sum."
+    )
+    purged_at = models.DateTimeField(
+        null=True, blank=True, help_text="When retention removed its files (UTC); totals stay."
+    )
     started_at = models.DateTimeField()
     committed_at = models.DateTimeField(null=True, blank=True)
     superseded_at = models.DateTimeField(null=True, blank=True)
