@@ -14,8 +14,10 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, Sum
 
+from allocation.core.bridge import Step
 from allocation.core.ledger import Ledger
 from allocation.models import (
+    BridgeStep,
     CandidateTenant,
     LedgerDay,
     LedgerMonth,
@@ -86,6 +88,7 @@ def commit_load(
     in_lake: dict[str, tuple[Decimal, int]],
     uncertain: Sequence[tuple[Any, ...]],
     candidates: Sequence[tuple[Any, ...]],
+    steps: Sequence[Step],
     files: Iterable[LakeFile],
 ) -> None:
     """Make ``load`` current in one transaction, with its ledger rows and its control totals.
@@ -118,6 +121,7 @@ def commit_load(
         _write_rows(load, ledger, uncertain, candidates)
         LakeFile.objects.bulk_create(files)
         _write_totals(load, reading, ledger, in_lake)
+        _write_bridge(load, steps)
         Load.objects.filter(pk=load.pk).update(state=Load.State.CURRENT, committed_at=now)
         finish_delivery(
             delivery=load.delivery,
@@ -206,6 +210,22 @@ def _write_rows(
         CandidateTenant,
         ("load_id", "sub_account_id", "tenant_id"),
         ((load.pk, account, ids[slug]) for account, slug in candidates),
+    )
+
+
+def _write_bridge(load: Load, steps: Sequence[Step]) -> None:
+    BridgeStep.objects.bulk_create(
+        BridgeStep(
+            load=load,
+            billing_currency=step.billing_currency,
+            step=step.step,
+            billed_cost=plain(step.billed_cost),
+            effective_cost=plain(step.effective_cost),
+            list_cost=plain(step.list_cost),
+            contracted_cost=plain(step.contracted_cost),
+            lines=step.lines,
+        )
+        for step in steps
     )
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from allocation.core.figures import Slice
-from allocation.core.sql import parquet
+from allocation.core.sql import KEY, parquet
 from finops.core.amounts import ZERO
 from finops.engine import connect
 from ingestion import lake
@@ -84,7 +84,7 @@ def charge_lines(
     source = (
         f"{parquet(charges.paths, by_load=True)} AS charges "
         f"JOIN {parquet(allocated.paths, by_load=True)} AS allocated "
-        f"USING (load, tags) WHERE {where}"
+        f"USING (load, {', '.join(KEY)}) WHERE {where}"
     )
     names = [field.name for field in fields(ChargeLineView)]
     with connect() as engine:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 
 from allocation.commit import ControlTotalError, commit_load
-from allocation.core import sql
+from allocation.core import bridge, sql
 from allocation.core.keys import DIMENSIONS, Key, Method, allocate
-from allocation.core.ledger import MAX_SUM, Ledger, build_ledger
+from allocation.core.ledger import MAX_SUM, Ledger, build_ledger, spread_uncertain
 from allocation.core.revenue import recognise
 from allocation.models import (
     RecognisedRevenue,
@@ -25,7 +25,7 @@ from finops.core.periods import Window
 from finops.engine import connect
 from ingestion import lake
 from ingestion.core.delivery import ChargeReading
-from ingestion.core.tags import parse_map
+from ingestion.core.tags import canonical, merge, parse_map
 from ingestion.models import Delivery, LakeFile, Load, RevenueRow
 from ingestion.progress import Progress, silent
 
@@ -44,6 +44,7 @@ def allocate_load(*, load: Load, reading: ChargeReading, progress: Progress = si
     in_lake: dict[str, tuple[Decimal, int]] = {}
     uncertain: list[tuple[Any, ...]] = []
     candidates: list[tuple[Any, ...]] = []
+    steps: list[bridge.Step] = []
     ledger = Ledger((), (), (), ())
     if charges:
         with connect() as engine:
@@ -54,9 +55,13 @@ def allocate_load(*, load: Load, reading: ChargeReading, progress: Progress = si
             hours = lake.folder_of(load, "hourly") / "part-00000.parquet"
             _copy(engine, sql.hourly(relation, allocated), hours)
             progress("allocating", 2, 4)
-            ledger = build_ledger(engine.execute(sql.daily(sql.parquet([str(hours)]))).fetchall())
-            uncertain = engine.execute(sql.uncertain(relation, allocated)).fetchall()
+            days = engine.execute(sql.daily(sql.parquet([str(hours)]))).fetchall()
+            ledger = build_ledger(days, load.billing_period)
+            uncertain = spread_uncertain(
+                engine.execute(sql.uncertain(relation, allocated)).fetchall(), load.billing_period
+            )
             candidates = engine.execute(sql.candidates(relation, allocated)).fetchall()
+            steps = [bridge.Step(*row) for row in engine.execute(bridge.query(relation)).fetchall()]
             in_lake = {
                 row[0]: (row[1], int(row[2]))
                 for row in engine.execute(sql.billed_by_currency(relation)).fetchall()
@@ -78,6 +83,7 @@ def allocate_load(*, load: Load, reading: ChargeReading, progress: Progress = si
         in_lake=in_lake,
         uncertain=uncertain,
         candidates=candidates,
+        steps=bridge.in_order(steps),
         files=files,
     )
     progress("allocating", 4, 4)
@@ -97,13 +103,11 @@ def _refuse_what_no_ledger_holds(load: Load, ledger: Ledger) -> None:
 def _write_allocated(engine: duckdb.DuckDBPyConnection, charges: str, folder: Path) -> Path:
     import pyarrow as pa  # noqa: PLC0415  # loaded with the engine, not with the app
 
-    texts = [
-        row[0]
-        for row in engine.execute(f"SELECT DISTINCT tags FROM {charges} ORDER BY 1").fetchall()
-    ]
+    found = engine.execute(sql.keys(charges)).fetchall()
     order: list[Method] = methods()
     number = pa.decimal128(4, 2)
     types = {
+        **dict.fromkeys(sql.KEY, pa.string()),
         "tags": pa.string(),
         "share": pa.decimal128(38, 18),
         **{
@@ -113,10 +117,13 @@ def _write_allocated(engine: duckdb.DuckDBPyConnection, charges: str, folder: Pa
         },
     }
     columns: dict[str, list[Any]] = {name: [] for name in types}
-    for text in texts:
-        columns["tags"].append(text)
+    for tags_text, resource_text in found:
+        tags = merge(parse_map(tags_text), parse_map(resource_text))
+        columns["x_tags"].append(tags_text)
+        columns["x_resource_tags"].append(resource_text)
+        columns["tags"].append(canonical(tags))
         columns["share"].append(Decimal(1))
-        for dimension, assignment in allocate(Key(parse_map(text)), order).items():
+        for dimension, assignment in allocate(Key(tags), order).items():
             columns[dimension].append(assignment.value)
             columns[f"{dimension}_rule"].append(assignment.rule)
             columns[f"{dimension}_confidence"].append(assignment.confidence)

@@ -22,7 +22,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.management import call_command
 
-from ingestion.models import Load, RevenueRow
+from finops import clock
+from ingestion.models import Connection, Load, RevenueRow
 from simulator.files import read_record
 
 PASSWORD_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # noqa: S105  # without look-alikes
@@ -182,9 +183,26 @@ def is_loaded(place: Place) -> bool:
 def load(place: Place) -> None:
     """Load the files through the same readers and command as everybody's. Safe to repeat."""
     before = digest(place.files)
+    ensure_connections(place)
     _ingest("aws_cur", place.files / "aws")
     _ingest("revenue_csv", place.files / "revenue")
     place.loaded.write_text(before, encoding="utf-8")
+
+
+def ensure_connections(place: Place) -> None:
+    """The demo's folders as connections, so that its worker looks at them on a schedule."""
+    for slug, kind, folder in (
+        ("aws-bills", "aws_cur", "aws"),
+        ("revenue", "revenue_csv", "revenue"),
+    ):
+        Connection.objects.get_or_create(
+            slug=slug,
+            defaults={
+                "kind": kind,
+                "location": str(place.files / folder),
+                "created_at": clock.now(),
+            },
+        )
 
 
 def _ingest(source: str, folder: Path) -> None:

@@ -14,10 +14,11 @@ from django.forms import ModelForm, ModelMultipleChoiceField
 from django.http import HttpRequest
 
 from finops import clock
+from finops.admin_site import ReadOnlyAdmin
 from finops.core.amounts import plain
 from finops.core.tunables import TUNABLES
 from finops.groups import GROUPS
-from finops.models import SettingOverride, Tenant, User
+from finops.models import Job, SettingOverride, Tenant, User
 from finops.permissions import Person
 from finops.selectors import effective_setting
 
@@ -225,3 +226,13 @@ def _groups_within(actor: Person) -> QuerySet[Group]:
 def _names(permissions: QuerySet[Permission]) -> set[str]:
     rows = permissions.values_list("content_type__app_label", "codename")
     return {f"{app}.{codename}" for app, codename in rows}
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnlyAdmin):
+    """Background work; `manage.py load` and `jobs` start, cancel and repeat it."""
+
+    list_display = ("id", "kind", "subject", "state", "attempts", "stage", "run_after", "worker")
+    list_filter = ("state", "kind")
+    search_fields = ("subject",)
+    exclude = ("claim_token",)

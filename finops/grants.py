@@ -8,6 +8,8 @@ GRANTS: dict[str, tuple[str, ...]] = {
     "admin": (
         *_VIEWS,
         "enter_admin",
+        "operate_loads",
+        "view_job",
         "add_tenant",
         "change_tenant",
         "view_tenant",

@@ -40,6 +40,7 @@ class Tenant(models.Model):
             ("view_reconciliation", "See reconciliation, deliveries and rejected rows"),
             ("export_figures", "Export tables as CSV and XLSX"),
             ("enter_admin", "Enter the admin"),
+            ("operate_loads", "Start, retry and cancel loads"),
         ]
 
     def __str__(self) -> str:
@@ -106,3 +107,66 @@ class SettingOverride(models.Model):
             tunable.parse(self.value)
         except TunableError as error:
             raise ValidationError({"value": str(error)}) from None
+
+
+class Job(models.Model):
+    """Work in the background. This row is the truth; a message of the broker only says "look here".
+
+    queued → running → done, failed or cancelled; a running one goes back to queued when its worker is
+    lost, hands it back, or failed with tries left. Whoever works on it holds ``claim_token``, and every
+    later write is conditional on it.
+    """
+
+    class State(models.TextChoices):
+        """Where it stands."""
+
+        QUEUED = "queued"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    ACTIVE: ClassVar[tuple[str, ...]] = (State.QUEUED, State.RUNNING)
+
+    kind = models.CharField(max_length=40, help_text="Which plug-in does it, for example collect.")
+    subject = models.CharField(
+        max_length=120, help_text="What it is about; of one kind and subject only one is active."
+    )
+    arguments = models.JSONField(default=dict, help_text="What the plug-in is told; no secrets.")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
+    run_after = models.DateTimeField(help_text="Not before this time (UTC).")
+    attempts = models.PositiveIntegerField(default=0, help_text="How often it was begun.")
+    max_attempts = models.PositiveIntegerField(default=3)
+    worker = models.CharField(max_length=120, blank=True, help_text="Host and process at work.")
+    claim_token = models.UUIDField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its worker was last heard of (UTC)."
+    )
+    stage = models.CharField(max_length=40, blank=True)
+    stage_began_at = models.DateTimeField(null=True, blank=True)
+    done = models.PositiveBigIntegerField(default=0)
+    total = models.PositiveBigIntegerField(default=0, help_text="0: not known.")
+    cancel_requested = models.BooleanField(default=False)
+    hand_back_requested = models.BooleanField(default=False)
+    result = models.TextField(blank=True, help_text="What came of it: one sentence.")
+    error = models.TextField(blank=True, help_text="Why it failed last: one sentence.")
+    requested_by = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, blank=True, help_text="When it was last begun.")
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "subject"],
+                condition=Q(state__in=("queued", "running")),
+                name="one_active_job_per_subject",
+            )
+        ]
+        indexes = [models.Index(fields=["state", "run_after"], name="jobs_to_claim")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject} ({self.state})"

@@ -35,9 +35,12 @@ class Capability(StrEnum):
     VIEW_RECONCILIATION = "finops.view_reconciliation"
     EXPORT_FIGURES = "finops.export_figures"
     ENTER_ADMIN = "finops.enter_admin"
+    OPERATE_LOADS = "finops.operate_loads"
 
 
-COMPANY_WIDE = frozenset({Capability.VIEW_RECONCILIATION, Capability.ENTER_ADMIN})
+COMPANY_WIDE = frozenset(
+    {Capability.VIEW_RECONCILIATION, Capability.ENTER_ADMIN, Capability.OPERATE_LOADS}
+)
 """Capabilities that show every tenant, so that a person with a tenant scope never holds them."""
 
 _SENTENCES: dict[Capability, str] = {
@@ -46,6 +49,7 @@ _SENTENCES: dict[Capability, str] = {
     Capability.VIEW_RECONCILIATION: "You may not see the reconciliation",
     Capability.EXPORT_FIGURES: "You may not export figures",
     Capability.ENTER_ADMIN: "You may not enter the admin",
+    Capability.OPERATE_LOADS: "You may not start, retry or cancel loads",
 }
 _ASK = "ask an administrator for the group that allows it."
 _COMPANY_ONLY = "This page adds up the whole company, and your account is limited to some tenants."

@@ -162,6 +162,27 @@ if _lake.scheme not in {"", "file"}:
     )
 LAKE_DIR = Path(unquote(_lake.path)).resolve()
 
+CACHE_DIR = Path(env.str("FINOPS_CACHE_DIR", default="") or VAR_DIR / "cache").resolve()
+CACHE_MAX_BYTES = env.int("FINOPS_CACHE_MAX_BYTES", default=20_000_000_000)
+
+JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=120)
+if JOB_LEASE_SECONDS < 10 and not TESTING:
+    _stop(
+        f"JOB_LEASE_SECONDS={JOB_LEASE_SECONDS} is too short: a worker is given at least 10 seconds."
+    )
+LONGEST_JOB_SECONDS = 12 * 3600
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": LONGEST_JOB_SECONDS}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = False  # the job table remembers, not the message
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    "find what is due, free what was lost": {"task": "finops.tick", "schedule": 60.0}
+}
+
 FINOPS_ENGINE = env.str("FINOPS_ENGINE", default="duckdb")
 if FINOPS_ENGINE != "duckdb":
     _stop(f"FINOPS_ENGINE={FINOPS_ENGINE!r} is not an engine of this version: write duckdb.")
@@ -273,6 +294,7 @@ LOGGING: dict[str, Any] = {
     # Django's own handlers would print and mail unredacted tracebacks; without them all goes to the root.
     "loggers": {
         "django": {"handlers": [], "level": LOG_LEVEL},
+        "botocore": {"level": "WARNING"},
         "django.server": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
     },
 }

@@ -2,14 +2,97 @@
 
 from __future__ import annotations
 
+from typing import Any
+from urllib.parse import urlsplit
+
 from django.contrib import admin
-from django.forms import ModelForm
+from django.forms import ChoiceField, ModelForm, ValidationError
 from django.http import HttpRequest
 
 from finops import clock
 from finops.admin_site import ReadOnlyAdmin
 from finops.core.amounts import money_text, plain
-from ingestion.models import Delivery, LakeFile, Load, LoadTotal, RejectedRow, Source
+from ingestion.locations.base import SourceUnavailableError
+from ingestion.locations.choose import location_of
+from ingestion.models import (
+    Connection,
+    Delivery,
+    LakeFile,
+    Load,
+    LoadTotal,
+    RejectedRow,
+    Source,
+)
+from ingestion.registry import sources
+
+
+class ConnectionForm(ModelForm):  # type: ignore[type-arg]  # Django's class takes no argument at run time
+    """Says at once when a place cannot be one."""
+
+    kind = ChoiceField(help_text="Which reader reads it.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "kind" in self.fields:
+            self.fields["kind"].choices = [(r.id, r.title) for r in sources().values()]  # type: ignore[attr-defined]  # a ChoiceField
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a location that is neither a folder nor a bucket, or that holds credentials."""
+        found = super().clean() or {}
+        location = str(found.get("location", ""))
+        endpoint = str(found.get("endpoint_url", ""))
+        if "@" in urlsplit(endpoint).netloc:
+            raise ValidationError(
+                {"endpoint_url": "Leave credentials out: they are never kept here."}
+            )
+        if not location.startswith(("/", "s3://")):
+            msg = (
+                "Write a whole path (/srv/bills) or a bucket with a prefix (s3://acme-billing/cur)."
+            )
+            raise ValidationError({"location": msg})
+        try:
+            location_of(location, endpoint_url=endpoint)
+        except SourceUnavailableError as error:
+            raise ValidationError({"location": str(error)}) from None
+        return found
+
+
+@admin.register(Connection)
+class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class takes no argument at run time
+    """Places that are looked at on a schedule."""
+
+    form = ConnectionForm
+    list_display = (
+        "slug",
+        "kind",
+        "location",
+        "check_every_minutes",
+        "is_active",
+        "checked_at",
+        "problem",
+    )
+    list_filter = ("kind", "is_active")
+    search_fields = ("slug", "location")
+    actions = None
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Connection | None = None
+    ) -> tuple[str, ...]:
+        """The name is chosen once: jobs and pages know it by that."""
+        seen = ("created_at", "checked_at", "problem")
+        return ("slug", *seen) if obj else seen
+
+    def save_model(
+        self, request: HttpRequest, obj: Connection, form: ModelForm[Connection], change: bool
+    ) -> None:
+        """Date a connection that a person creates."""
+        if not change:
+            obj.created_at = clock.now()
+        super().save_model(request, obj, form, change)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Connection | None = None) -> bool:
+        """Never: a connection is made inactive."""
+        return False
 
 
 @admin.register(Source)

@@ -2,6 +2,9 @@
 
 GRANTS: dict[str, tuple[str, ...]] = {
     "admin": (
+        "add_connection",
+        "change_connection",
+        "view_connection",
         "add_source",
         "change_source",
         "view_source",

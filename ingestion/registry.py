@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from finops.registry import UnknownPlugin, load_plugins
 from ingestion.core.delivery import ChargeReading, DeliveryRef, Discovery, RevenueReading
+from ingestion.locations.base import Location
 from ingestion.progress import Progress
 from ingestion.verify import FileFacts
 
@@ -22,8 +23,8 @@ class SourceReader(Protocol):
     service_provider_name: str
     produces: str
 
-    def discover(self, location: Path, period: date | None) -> Discovery:
-        """What lies at ``location``."""
+    def discover(self, location: Location, period: date | None) -> Discovery:
+        """What lies at ``location``. Raises ``SourceUnavailableError`` where it cannot be read."""
 
     def check(self, ref: DeliveryRef, facts: dict[str, FileFacts]) -> None:
         """Raise ``SourceError`` where a verified delivery is still not this source's format."""

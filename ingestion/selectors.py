@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from django.db.models import Max, Q, QuerySet
 
 from finops.core.periods import month_text
-from ingestion.models import Delivery, Load, RejectedRow, Source
+from ingestion.models import Connection, Delivery, Load, RejectedRow, Source
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,11 @@ def shared_bills() -> list[str]:
 def deliveries(limit: int = 50) -> list[Delivery]:
     """The newest deliveries, with their sources."""
     return list(Delivery.objects.select_related("source")[:limit])
+
+
+def connections() -> list[Connection]:
+    """The places that are looked at, by name."""
+    return list(Connection.objects.all())
 
 
 def rejected_rows(delivery_id: int, limit: int = 100, offset: int = 0) -> list[RejectedRow]:

@@ -1,38 +1,40 @@
-"""Take deliveries in: verify, read into the lake, hand on; nothing is visible before it is whole.
+"""Take deliveries in, from wherever they lie: find, bring here, verify, read, hand on.
 
-``ingest`` is the one entry. Each delivery ends in exactly one outcome, and a delivery that fails leaves
-the ledger as it was. What comes after reading is named in ``settings.PIPELINE``; this app does not know
-who that is.
+``ingest`` reads a place that someone names, ``collect`` a connection. Each delivery ends in exactly one
+outcome, and one that fails leaves the ledger as it was.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 from django.db import DatabaseError
 
 from finops import clock
 from finops.logs import redact
-from ingestion import lake
-from ingestion.bookkeeping import Outcome, hand_on, is_older, outcome_of, record_rejects
+from ingestion.bookkeeping import Outcome, outcome_of
+from ingestion.bring import brought, refuse_changed
 from ingestion.core.delivery import (
-    ChargeReading,
     DeliveryRef,
     LoadRefusedError,
     Problem,
     SourceError,
 )
-from ingestion.models import Delivery, Load, Source
+from ingestion.locations.base import ChangedUnderneathError, Location
+from ingestion.locations.choose import location_of
+from ingestion.models import Connection, Delivery, Load, Source
 from ingestion.progress import Progress, silent
-from ingestion.registry import ChargeSource, RevenueSource, SourceReader, source_reader
-from ingestion.revenue import take_revenue
-from ingestion.verify import FileFacts, verify
+from ingestion.registry import SourceReader, source_reader
+from ingestion.taking import Verified, failed, source_of, take_verified, verify_all
+from ingestion.verify import FileFacts
 
 logger = logging.getLogger(__name__)
+
+TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -52,17 +54,30 @@ class IngestReport:
 
 
 def ingest(
-    *, kind: str, location: Path, period: date | None = None, progress: Progress = silent
+    *,
+    kind: str,
+    location: str | Path,
+    endpoint_url: str = "",
+    period: date | None = None,
+    again: bool = False,
+    progress: Progress = silent,
 ) -> IngestReport:
-    """Load everything that ``location`` holds for the source ``kind``.
+    """Load everything that ``location`` (a folder, or ``s3://bucket/prefix``) holds for the source ``kind``.
 
     Raises ``finops.registry.UnknownPlugin`` where no such source exists. A delivery that was loaded
-    before changes nothing; a newer one of the same period replaces it.
+    before changes nothing, and with its mark unchanged it is not even read, unless ``again``; a newer
+    one of the same period replaces it.
     """
     reader = source_reader(kind)
-    found = reader.discover(location, period)
+    try:
+        place = location_of(location, endpoint_url=endpoint_url)
+        found = reader.discover(place, period)
+    except SourceError as error:
+        return IngestReport((_refused(Problem(str(error))),))
     outcomes = [_refused(problem) for problem in found.problems]
-    outcomes += [_take(reader, ref, progress) for ref in found.deliveries]
+    outcomes += [
+        take(reader, place, ref, again=again, progress=progress) for ref in found.deliveries
+    ]
     return IngestReport(tuple(outcomes))
 
 
@@ -70,23 +85,83 @@ def _refused(problem: Problem) -> Outcome:
     return Outcome(key="", status="failed", sentence=redact(problem.sentence))
 
 
-def _take(reader: SourceReader, ref: DeliveryRef, progress: Progress) -> Outcome:
-    """Take one delivery; whatever is wrong with it becomes its outcome and does not stop the next."""
-    source = _source(reader, ref)
+def take(
+    reader: SourceReader,
+    location: Location,
+    ref: DeliveryRef,
+    *,
+    again: bool = False,
+    connection: Connection | None = None,
+    progress: Progress = silent,
+) -> Outcome:
+    """Take one delivery; whatever is wrong with it becomes its outcome and does not stop the next.
+
+    Where its files change while they are read, it is found and read anew, up to ``TRIES`` times.
+    """
+    source = source_of(reader, ref)
+    if connection and source.connection_id != connection.pk:
+        Source.objects.filter(pk=source.pk).update(connection=connection)
+    known = None if again else _bears_the_mark_of(source, ref)
+    if known:
+        return outcome_of(known, "unchanged", "It was loaded before; nothing changed.")
+    for tries_left in reversed(range(TRIES)):
+        try:
+            return _take_once(reader, location, ref, source, progress, last=not tries_left)
+        except ChangedUnderneathError as changed:
+            logger.info("delivery changed while it was read", extra={"reason": str(changed)})
+            ref = _found_again(reader, location, ref) or ref
+    raise AssertionError  # the last try makes every error an outcome
+
+
+def _found_again(reader: SourceReader, location: Location, ref: DeliveryRef) -> DeliveryRef | None:
+    try:
+        found = reader.discover(location, ref.billing_period).deliveries
+    except SourceError:
+        return None
+    return next((other for other in found if other.identity == ref.identity), None)
+
+
+def _bears_the_mark_of(source: Source, ref: DeliveryRef) -> Delivery | None:
+    """The delivery that is loaded, where what was found bears its mark."""
+    if not ref.mark:
+        return None
+    return Delivery.objects.filter(
+        source=source,
+        billing_period=ref.billing_period,
+        manifest_etag=ref.mark,
+        state=Delivery.State.LOADED,
+        loads__state=Load.State.CURRENT,
+    ).first()
+
+
+def _take_once(  # noqa: PLR0917  # the parts of one delivery, passed on once
+    reader: SourceReader,
+    location: Location,
+    ref: DeliveryRef,
+    source: Source,
+    progress: Progress,
+    last: bool,
+) -> Outcome:
     facts: dict[str, FileFacts] = {}
     sha256 = ""
     try:
-        sha256 = _verify_all(ref, facts, progress)
-        reader.check(ref, facts)
-        return _take_verified(reader, ref, source, facts, sha256, progress)
+        with brought(location, ref, progress) as here:
+            sha256 = verify_all(reader, here, facts, progress)
+            reader.check(here, facts)
+            still = partial(refuse_changed, location, ref)
+            return take_verified(Verified(reader, here, source, facts, sha256, progress, still))
+    except ChangedUnderneathError as error:
+        if not last:
+            raise
+        return failed(source, ref, facts, redact(str(error)), sha256)
     except (SourceError, LoadRefusedError) as error:
-        return _failed(source, ref, facts, redact(str(error)), sha256)
+        return failed(source, ref, facts, redact(str(error)), sha256)
     except Exception as error:
         if not _is_about_data(error):
             raise
         logger.exception("delivery could not be loaded", extra={"delivery_key": ref.key})
         reason = redact(str(error)).split("\n", 1)[0][:200]
-        return _failed(source, ref, facts, f"{ref.key}: it could not be loaded ({reason}).", sha256)
+        return failed(source, ref, facts, f"{ref.key}: it could not be loaded ({reason}).", sha256)
 
 
 def _is_about_data(error: Exception) -> bool:
@@ -95,220 +170,42 @@ def _is_about_data(error: Exception) -> bool:
     return engine or isinstance(error, OSError | ValueError | ArithmeticError | DatabaseError)
 
 
-def _take_verified(  # noqa: PLR0917  # the parts of one delivery, passed on once
-    reader: SourceReader,
-    ref: DeliveryRef,
-    source: Source,
-    facts: dict[str, FileFacts],
-    sha256: str,
-    progress: Progress,
-) -> Outcome:
-    delivery, _ = Delivery.objects.get_or_create(
-        **_identity(source, ref, sha256),
-        defaults={
-            "discovered_at": clock.now(),
-            "delivered_at": ref.delivered_at,
-            "bytes": sum(fact.bytes for fact in facts.values()),
-        },
-    )
-    earlier = _taken_before(delivery, ref)
-    if earlier:
-        return earlier
-    Delivery.objects.filter(pk=delivery.pk).update(state=Delivery.State.LOADING, error="")
-    if isinstance(reader, ChargeSource):
-        return _take_charges(reader, ref, facts, delivery, progress)
-    if isinstance(reader, RevenueSource):
-        return take_revenue(reader, ref, delivery)
-    msg = f"The source {reader.id} produces {reader.produces!r}, which nothing here can take."
-    raise TypeError(msg)
+# --- connections -------------------------------------------------------------------------------------
 
 
-def _source(reader: SourceReader, ref: DeliveryRef) -> Source:
-    known = Source.objects.filter(kind=ref.kind, identity=ref.identity).first()
-    if known:
-        return known
-    slug, number = ref.source_slug, 2
-    while Source.objects.filter(slug=slug).exists():
-        slug, number = f"{ref.source_slug}-{number}", number + 1
-    return Source.objects.get_or_create(
-        kind=ref.kind,
-        identity=ref.identity,
-        defaults={
-            "slug": slug,
-            "name": ref.source_name,
-            "service_provider_name": reader.service_provider_name,
-            "created_at": clock.now(),
-        },
-    )[0]
+def collect(
+    *,
+    connection: Connection,
+    since: date | None = None,
+    until: date | None = None,
+    again: bool = False,
+    progress: Progress = silent,
+) -> IngestReport:
+    """Look at a connection and load what is new, oldest month first.
 
-
-def _verify_all(ref: DeliveryRef, facts: dict[str, FileFacts], progress: Progress) -> str:
-    """Check every file and return the digest of the whole; ``facts`` is filled file by file."""
-    total = sum(file.path.stat().st_size for file in ref.files if file.path.is_file())
-    done = 0
-
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        progress("checking", done, total)
-
-    whole = hashlib.sha256()
-    for file in [ref.manifest] if ref.manifest else []:
-        whole.update(file.path.read_bytes())
-    for file in ref.files:
-        facts[file.key] = verify(file, advance)
-        whole.update(facts[file.key].sha256.encode())
-    return whole.hexdigest()
-
-
-def _identity(source: Source, ref: DeliveryRef, sha256: str) -> dict[str, object]:
-    return {
-        "source": source,
-        "billing_period": ref.billing_period,
-        "key": ref.key,
-        "execution_id": ref.execution_id,
-        "sha256": sha256,
-    }
-
-
-def _taken_before(delivery: Delivery, ref: DeliveryRef) -> Outcome | None:
-    """The outcome where there is nothing to do: it is current, or something newer is."""
-    if delivery.state == Delivery.State.LOADED and ref.billing_period is None:
-        return outcome_of(delivery, "unchanged", "It was loaded before; nothing changed.")
-    if delivery.billing_period is None:
-        return None
-    current = (
-        Load.objects.filter(
-            source=delivery.source,
-            billing_period=delivery.billing_period,
-            state=Load.State.CURRENT,
-        )
-        .select_related("delivery")
-        .first()
-    )
-    if current is None:
-        return None
-    if current.delivery_id == delivery.pk:
-        return outcome_of(delivery, "unchanged", "It was loaded before; nothing changed.")
-    if is_older(delivery, current.delivery):
-        Delivery.objects.filter(pk=delivery.pk).update(
-            state=Delivery.State.SUPERSEDED, finished_at=clock.now()
-        )
-        return outcome_of(
-            delivery, "superseded", "A newer delivery of this period is already loaded."
-        )
-    return None
-
-
-def _take_charges(
-    reader: ChargeSource,
-    ref: DeliveryRef,
-    facts: dict[str, FileFacts],
-    delivery: Delivery,
-    progress: Progress,
-) -> Outcome:
-    if ref.billing_period is None:
-        msg = f"{ref.key}: the delivery names no billing period."
-        raise SourceError(msg)
-    _sweep(delivery)
-    load = Load(
-        source=delivery.source,
-        delivery=delivery,
-        billing_period=ref.billing_period,
-        started_at=clock.now(),
-    )
-    with lake.claim(load):
-        return _load_charges(reader, ref, facts, load, progress)
-
-
-def _load_charges(
-    reader: ChargeSource,
-    ref: DeliveryRef,
-    facts: dict[str, FileFacts],
-    load: Load,
-    progress: Progress,
-) -> Outcome:
-    delivery = load.delivery
-    load.save(force_insert=True)
+    ``since`` and ``until`` are the first days of the first and the last month that are wanted; ``again``
+    reads also what did not change. The connection remembers when it was looked at, and why that failed.
+    Raises ``finops.registry.UnknownPlugin`` where its reader does not exist.
+    """
+    reader = source_reader(connection.kind)
+    outcomes: list[Outcome] = []
     try:
-        reading = reader.read_charges(ref, facts, lake.folder_of(load, "charges"), progress)
-        if reading.rejects and not any(total.lines for total in reading.totals.values()):
-            record_rejects(delivery=delivery, rejects=reading.rejects)
-            msg = f"{ref.key}: none of its {len(reading.rejects)} rows can be read."
-            raise SourceError(msg)
-        _refuse_nothing(load, reading)
-        _describe(load, reading)
-        hand_on("charges", load=load, reading=reading, progress=progress)
-    except BaseException:
-        # Whatever ends the reading, a Ctrl-C included: the staged load must not stay behind.
-        lake.discard(load)
-        Load.objects.filter(pk=load.pk, state=Load.State.STAGED).delete()
-        Delivery.objects.filter(pk=delivery.pk).update(state=Delivery.State.DISCOVERED)
-        raise
-    delivery.refresh_from_db()
-    if delivery.state == Delivery.State.SUPERSEDED:
-        return outcome_of(
-            delivery, "superseded", "A newer delivery of this period is already loaded."
-        )
-    return outcome_of(delivery, "loaded", "", reading.unknown_line_types)
-
-
-def _refuse_nothing(load: Load, reading: ChargeReading) -> None:
-    """A delivery without a line may begin a month; it may not empty one."""
-    if reading.totals:
-        return
-    current = Load.objects.filter(
-        source=load.source, billing_period=load.billing_period, state=Load.State.CURRENT
-    ).first()
-    if current and current.lines:
-        msg = (
-            f"{load.delivery.key}: it holds no charge line, and {current.lines} lines of this period "
-            "are loaded: refused. Deliver it again."
-        )
-        raise SourceError(msg)
-
-
-def _sweep(delivery: Delivery) -> None:
-    """Remove what a killed worker left of an earlier try at this delivery."""
-    for left in Load.objects.filter(delivery=delivery, state=Load.State.STAGED).select_related(
-        "source"
-    ):
-        if not lake.is_claimed(left):
-            lake.discard(left)
-            left.delete()
-
-
-def _describe(load: Load, reading: ChargeReading) -> None:
-    load.lines = sum(total.lines for total in reading.totals.values())
-    load.rejected_lines = len(reading.rejects)
-    load.line_types = dict(reading.line_types)
-    load.unknown_line_types = list(reading.unknown_line_types)
-    load.data_through = reading.data_through
-    load.first_day, load.last_day = reading.first_day, reading.last_day
-    load.billing_accounts = list(reading.billing_accounts)
-    load.save()
-
-
-def _failed(
-    source: Source, ref: DeliveryRef, facts: dict[str, FileFacts], sentence: str, sha256: str = ""
-) -> Outcome:
-    delivery, _ = Delivery.objects.update_or_create(
-        **_identity(source, ref, sha256),
-        defaults={
-            "state": Delivery.State.REJECTED,
-            "error": sentence,
-            "delivered_at": ref.delivered_at,
-            "bytes": sum(fact.bytes for fact in facts.values()),
-            "finished_at": clock.now(),
-        },
-        create_defaults={
-            "state": Delivery.State.REJECTED,
-            "error": sentence,
-            "delivered_at": ref.delivered_at,
-            "bytes": sum(fact.bytes for fact in facts.values()),
-            "discovered_at": clock.now(),
-            "finished_at": clock.now(),
-        },
+        place = location_of(connection.location, endpoint_url=connection.endpoint_url)
+        found = reader.discover(place, since if since and since == until else None)
+        outcomes += [_refused(problem) for problem in found.problems]
+        for ref in found.deliveries:
+            month = ref.billing_period
+            if month is None or (
+                (since is None or since <= month) and (until is None or month <= until)
+            ):
+                outcomes.append(
+                    take(reader, place, ref, again=again, connection=connection, progress=progress)
+                )
+    except SourceError as error:
+        outcomes.append(_refused(Problem(str(error))))
+    problems = [outcome.sentence for outcome in outcomes if outcome.status == "failed"]
+    more = f" And {len(problems) - 1} more." if len(problems) > 1 else ""
+    Connection.objects.filter(pk=connection.pk).update(
+        checked_at=clock.now(), problem=f"{problems[0]}{more}" if problems else ""
     )
-    logger.warning("delivery rejected", extra={"delivery": delivery.pk, "reason": sentence})
-    return outcome_of(delivery, "failed", sentence)
+    return IngestReport(tuple(outcomes))

@@ -1,6 +1,8 @@
-"""Every byte of a delivery is checked before any of it is read: whole, unpacked, UTF-8.
+"""Every byte of a delivery is checked: whole, unpacked, UTF-8. Nothing is left to the engine.
 
-The engine itself reads a file that is not UTF-8 without a word, so nothing is left to it.
+``inspect`` takes the digest and the header; ``Checked`` checks the unpacked bytes as they are read, once,
+by whoever reads them; ``verify`` does both for files that are read otherwise. What a file held counts
+only when its last byte was checked: until then nothing of it is visible to anybody.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import io
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,15 +25,17 @@ from ingestion.core.delivery import SourceError, SourceFile
 _CHUNK = 1 << 20
 _UNPACK_ERROR: Any = isal_zlib.error  # its stub calls this class an instance
 MAX_HEADER_BYTES = 1 << 20
+_PARQUET_MARK = b"PAR1"
 
 
 @dataclass(frozen=True)
 class FileFacts:
     """What checking a file found out.
 
-    ``text_bytes`` is its size unpacked, ``lines`` the number of its physical lines, the header's
-    included, ``header`` its first row that is not blank; ``has_nul`` says that it holds a NUL, which
-    no database takes as text.
+    ``header`` is its first row that is not blank, or the columns of a Parquet file. After a full check
+    ``text_bytes`` is its size unpacked, ``lines`` the number of its physical lines or, in Parquet, rows
+    (the header's included), and ``has_nul`` says that it holds a NUL, which no database takes as text;
+    before it they are 0 and ``False``.
     """
 
     sha256: str
@@ -52,6 +56,11 @@ def is_packed(path: Path) -> bool:
     return path.name.endswith(".gz")
 
 
+def is_parquet(path: Path) -> bool:
+    """Whether the name says Parquet."""
+    return path.name.endswith(".parquet")
+
+
 @contextmanager
 def open_unpacked(path: Path) -> Iterator[IO[bytes]]:
     """The file's bytes, unpacked where its name ends in ``.gz``."""
@@ -65,49 +74,149 @@ def open_unpacked(path: Path) -> Iterator[IO[bytes]]:
             yield stream
 
 
-def verify(file: SourceFile, advance: Callable[[int], None] | None = None) -> FileFacts:
-    """Read ``file`` to its end. Raises ``SourceError`` with one sentence that names it.
+class Checked(io.RawIOBase):
+    """The unpacked bytes of a text file, checked as they pass; a reader may take it as a file.
+
+    ``problem`` holds the ``SourceError`` that a read raised, because readers written in C may raise
+    another in its place. ``facts`` are whole once ``drain`` came to the end.
+    """
+
+    def __init__(self, file: SourceFile, facts: FileFacts) -> None:
+        super().__init__()
+        self._file = file
+        self._facts = facts
+        self._opened = open_unpacked(file.path)
+        self._stream = self._opened.__enter__()
+        self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
+        self._last = b"\n"
+        self._pending = False
+        self._lines = self._bytes = 0
+        self._has_nul = self._has_cr = self._done = False
+        self.problem: SourceError | None = None
+
+    def readable(self) -> bool:
+        """A file that can be read."""
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes. Raises ``SourceError`` with one sentence that names the file."""
+        if self.problem:
+            raise self.problem
+        try:
+            chunk = self._stream.read(size if 0 < size < _CHUNK else _CHUNK)
+            self._check(chunk)
+        except EOFError:
+            self._refuse(
+                "the gzip file is cut off, or something follows its end. Deliver it again."
+            )
+        except (_UNPACK_ERROR, zlib.error, OSError) as error:
+            self._refuse(f"the file cannot be unpacked ({_first_clause(error)}). Deliver it again.")
+        if self.problem:
+            raise self.problem
+        return chunk
+
+    def drain(self) -> FileFacts:
+        """Check what nobody read, and say what the file held. Raises ``SourceError``."""
+        chunk = self.read(_CHUNK)
+        while chunk:
+            chunk = self.read(_CHUNK)
+        if self._lines == 0 and self._has_cr:
+            self._refuse("its lines end in CR alone. Save it with line feeds, then load again.")
+            raise self.problem or AssertionError
+        return replace(
+            self._facts,
+            text_bytes=self._bytes,
+            lines=self._lines + (self._last != b"\n"),
+            has_nul=self._has_nul,
+        )
+
+    def close(self) -> None:
+        """Close the file beneath."""
+        if not self.closed:
+            self._opened.__exit__(None, None, None)
+        super().close()
+
+    def _check(self, chunk: bytes) -> None:
+        try:
+            if self._pending or not chunk or not chunk.isascii():
+                self._decoder.decode(chunk, final=not chunk)
+                self._pending = bool(self._decoder.getstate()[0])
+        except UnicodeDecodeError as error:
+            line = self._lines + chunk[: max(error.start, 0)].count(b"\n") + 1
+            self._refuse(f"line {line} is not UTF-8 text. Export it as UTF-8, then load again.")
+            return
+        if chunk:
+            self._lines += chunk.count(b"\n")
+            self._bytes += len(chunk)
+            self._last = chunk[-1:]
+            self._has_nul = self._has_nul or b"\0" in chunk
+            self._has_cr = self._has_cr or (self._lines == 0 and b"\r" in chunk)
+
+    def _refuse(self, sentence: str) -> None:
+        self.problem = SourceError(f"{self._file.key}: {sentence}")
+
+
+def inspect(file: SourceFile, advance: Callable[[int], None] | None = None) -> FileFacts:
+    """Digest, size and header of ``file``. Raises ``SourceError`` with one sentence that names it.
 
     ``advance`` is told how many packed bytes were hashed. An empty file is whole: a chunk that a
     smaller refresh left over is emptied by AWS.
     """
     digest, size = _digest(file, advance)
-    decoder = codecs.getincrementaldecoder("utf-8")("strict")
-    lines, text_bytes, head, last, nul = 0, 0, b"", b"\n", False
+    if is_parquet(file.path):
+        return _parquet_facts(file, digest, size)
+    head = b""
     try:
         with open_unpacked(file.path) as stream:
-            while chunk := stream.read(_CHUNK):
-                if len(head) < MAX_HEADER_BYTES:
-                    head += chunk[: MAX_HEADER_BYTES - len(head)]
-                try:
-                    decoder.decode(chunk)
-                except UnicodeDecodeError as error:
-                    line = lines + chunk[: max(error.start, 0)].count(b"\n") + 1
-                    raise SourceError(_not_utf8(file, line)) from None
-                lines += chunk.count(b"\n")
-                text_bytes += len(chunk)
-                last = chunk[-1:]
-                nul = nul or b"\0" in chunk
-            try:
-                decoder.decode(b"", final=True)
-            except UnicodeDecodeError:
-                raise SourceError(_not_utf8(file, lines + 1)) from None
-    except EOFError:
-        msg = (
-            f"{file.key}: the gzip file is cut off, or something follows its end. Deliver it again."
-        )
-        raise SourceError(msg) from None
-    except (_UNPACK_ERROR, zlib.error, OSError) as error:
-        msg = f"{file.key}: the file cannot be unpacked ({_first_clause(error)}). Deliver it again."
-        raise SourceError(msg) from None
+            while len(head) < MAX_HEADER_BYTES and b"\n" not in head.strip(b"\r\n"):
+                chunk = stream.read(_CHUNK // 16)
+                if not chunk:
+                    break
+                head += chunk
+    except (EOFError, _UNPACK_ERROR, zlib.error, OSError):
+        # The full check says what is wrong, and where; an unreadable header is no empty file.
+        with Checked(file, FileFacts(digest, size, 0, 0, False, ())) as checked:
+            checked.drain()
     header = _header(head)
-    if lines == 0 and b"\r" in head:
-        msg = f"{file.key}: its lines end in CR alone. Save it with line feeds, then load again."
-        raise SourceError(msg)
     if not header and head.strip() and head.strip() != codecs.BOM_UTF8:
+        with Checked(file, FileFacts(digest, size, 0, 0, False, ())) as checked:
+            checked.drain()
         msg = f"{file.key}: its first line is blank or too long to be a header. Deliver it again."
         raise SourceError(msg)
-    return FileFacts(digest, size, text_bytes, lines + (last != b"\n"), nul, header)
+    return FileFacts(digest, size, 0, 0, False, header)
+
+
+def verify(file: SourceFile, advance: Callable[[int], None] | None = None) -> FileFacts:
+    """``inspect``, and every byte checked. Raises ``SourceError``."""
+    facts = inspect(file, advance)
+    if is_parquet(file.path):
+        return facts
+    with Checked(file, facts) as checked:
+        return checked.drain()
+
+
+def _parquet_facts(file: SourceFile, digest: str, size: int) -> FileFacts:
+    """Columns, types and rows from the footer; without one, the file was cut off."""
+    import pyarrow as pa  # noqa: PLC0415  # loaded with the engine, not with the app
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    if size == 0:
+        return FileFacts(digest, 0, 0, 0, False, ())
+    with file.path.open("rb") as stream:
+        begins = stream.read(4)
+        stream.seek(-4, io.SEEK_END) if size >= 8 else None
+        ends = stream.read(4)
+    if begins != _PARQUET_MARK or ends != _PARQUET_MARK:
+        msg = f"{file.key}: the Parquet file is cut off or is none. Deliver it again."
+        raise SourceError(msg)
+    try:
+        about = pq.ParquetFile(file.path)
+        schema, rows = about.schema_arrow, about.metadata.num_rows
+        about.close()
+    except (pa.ArrowException, OSError) as error:
+        msg = f"{file.key}: the Parquet file cannot be read ({_first_clause(error)}). Deliver it again."
+        raise SourceError(msg) from None
+    return FileFacts(digest, size, size, rows + 1, False, tuple(schema.names))
 
 
 def _digest(file: SourceFile, advance: Callable[[int], None] | None) -> tuple[str, int]:
@@ -141,10 +250,6 @@ def _header(head: bytes) -> tuple[str, ...]:
         return tuple(next(csv.reader(io.StringIO(text, newline=""), strict=False), []))
     except csv.Error:
         return ()
-
-
-def _not_utf8(file: SourceFile, line: int) -> str:
-    return f"{file.key}: line {line} is not UTF-8 text. Export it as UTF-8, then load again."
 
 
 def _first_clause(error: Exception) -> str:

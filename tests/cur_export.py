@@ -42,11 +42,14 @@ COLUMNS = (
 )
 
 
+Cell = str | int
+
+
 def line(
-    cost: str = "1.25", *, tenant: str = "", day: int = 1, hour: int = 0, **cells: str
+    cost: str = "1.25", *, tenant: Cell = "", day: Cell = 1, hour: Cell = 0, **cells: Cell
 ) -> dict[str, str]:
     """One usage line of April 2026; ``tenant`` becomes a tag, ``cells`` replace any column."""
-    begin = datetime(2026, 4, day, hour, tzinfo=UTC)
+    begin = datetime(2026, 4, int(day), int(hour), tzinfo=UTC)
     start, end = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in (begin, begin + timedelta(hours=1)))
     row = {
         "bill_payer_account_id": "111122223333",
@@ -71,7 +74,7 @@ def line(
         "resource_tags": "{}",
         "tags": json.dumps({"resourceTags/user:Tenant": tenant}) if tenant else "{}",
     }
-    return {**row, **cells}
+    return {**row, **{name: str(cell) for name, cell in cells.items()}}
 
 
 @dataclass

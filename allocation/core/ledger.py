@@ -9,7 +9,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from finops.core.amounts import EXACT, ZERO, to_money
+from allocation.core.accrual import days_of, shares
+from finops.core.amounts import EXACT, MONEY_QUANTUM, ZERO, to_money
 from finops.core.periods import month_start
 
 _QUANTITY = Decimal("0.0001")
@@ -77,32 +78,35 @@ class Ledger:
     rounded: dict[str, Decimal] = field(default_factory=dict)
 
 
-def build_ledger(rows: Iterable[Sequence[Any]]) -> Ledger:
-    """``rows`` as ``allocation.core.sql.daily`` gives them: day, key columns, measures.
+def build_ledger(rows: Iterable[Sequence[Any]], billing_period: date) -> Ledger:
+    """``rows`` as ``allocation.core.sql.daily`` gives them: day, until, key columns, measures.
 
-    Each measure is rounded once, on its day; months and the P&L table are sums of rounded days, so
-    that a month is exactly its days.
+    Each measure is rounded once, on its day; monthly lines are accrued over their days after that.
+    Months and the P&L table are sums of rounded days, so that a month is exactly its days.
     """
-    days: list[tuple[date, LedgerKey, LedgerAmounts]] = []
     months: dict[tuple[date, LedgerKey], LedgerAmounts] = {}
     pnl_days: dict[PnlKey, PnlAmounts] = {}
     pnl_months: dict[PnlKey, PnlAmounts] = {}
     exact: dict[str, Decimal] = defaultdict(Decimal)
     rounded: dict[str, Decimal] = defaultdict(Decimal)
+    # An accrued line may fall on a day that has a row of the same key.
+    days: dict[tuple[date, LedgerKey], LedgerAmounts] = {}
     for row in rows:
-        day, key, amounts = _row(row)
-        billed: Decimal = row[14]
+        start, until, key, whole = _row(row)
+        billed: Decimal = row[_BILLED]
         currency = key.billing_currency
         exact[currency] = EXACT.add(exact[currency], billed)
-        rounded[currency] = EXACT.add(rounded[currency], amounts.billed_cost)
-        days.append((day, key, amounts))
-        month = month_start(day)
-        so_far = months.get((month, key))
-        months[month, key] = _add(so_far, amounts) if so_far else amounts
-        for small, when in ((pnl_days, day), (pnl_months, month)):
-            _add_pnl(small, when, key, amounts)
+        rounded[currency] = EXACT.add(rounded[currency], whole.billed_cost)
+        for day, amounts in _accrued(start, until, whole, billing_period):
+            known = days.get((day, key))
+            days[day, key] = _add(known, amounts) if known else amounts
+            month = month_start(day)
+            so_far = months.get((month, key))
+            months[month, key] = _add(so_far, amounts) if so_far else amounts
+            for small, when in ((pnl_days, day), (pnl_months, month)):
+                _add_pnl(small, when, key, amounts)
     return Ledger(
-        days=days,
+        days=[(day, key, amounts) for (day, key), amounts in days.items()],
         months=[(month, key, amounts) for (month, key), amounts in months.items()],
         pnl_days=list(pnl_days.items()),
         pnl_months=list(pnl_months.items()),
@@ -131,9 +135,57 @@ def _add_pnl(
     )
 
 
-def _row(row: Sequence[Any]) -> tuple[date, LedgerKey, LedgerAmounts]:
-    (day, tenant, environment, product, team, method, confidence, *group) = row[:14]
-    billed, effective, listed, quantity, unit, lines = row[14:]
+def _accrued(
+    start: date, until: date | None, whole: LedgerAmounts, billing_period: date
+) -> Iterable[tuple[date, LedgerAmounts]]:
+    """A row over its days; the lines are counted on the first."""
+    if until is None or not (whole.billed_cost or whole.effective_cost or whole.list_cost):
+        return [(start, whole)]
+    days = days_of(start, until, billing_period)
+    if len(days) == 1:
+        return [(days[0], whole)]
+
+    def over(amount: Decimal | None, quantum: Decimal) -> Sequence[Decimal | None]:
+        return [None] * len(days) if amount is None else shares(amount, len(days), quantum)
+
+    billed = shares(whole.billed_cost, len(days), MONEY_QUANTUM)
+    effective = shares(whole.effective_cost, len(days), MONEY_QUANTUM)
+    listed = over(whole.list_cost, MONEY_QUANTUM)
+    quantity = over(whole.consumed_quantity, _QUANTITY)
+    return [
+        (
+            day,
+            LedgerAmounts(
+                billed[number],
+                effective[number],
+                listed[number],
+                quantity[number],
+                whole.consumed_unit,
+                whole.lines if number == 0 else 0,
+            ),
+        )
+        for number, day in enumerate(days)
+    ]
+
+
+def spread_uncertain(rows: Iterable[Sequence[Any]], billing_period: date) -> list[tuple[Any, ...]]:
+    """``rows`` as ``allocation.core.sql.uncertain`` gives them, without ``until``: rounded and accrued."""
+    spread: list[tuple[Any, ...]] = []
+    for start, until, *about, billed, effective, lines in rows:
+        whole = LedgerAmounts(to_money(billed), to_money(effective), None, None, "", int(lines))
+        spread += [
+            (day, *about, part.billed_cost, part.effective_cost, part.lines)
+            for day, part in _accrued(start, until, whole, billing_period)
+        ]
+    return spread
+
+
+_BILLED = 15
+
+
+def _row(row: Sequence[Any]) -> tuple[date, date | None, LedgerKey, LedgerAmounts]:
+    (day, until, tenant, environment, product, team, method, confidence, *group) = row[:_BILLED]
+    billed, effective, listed, quantity, unit, lines = row[_BILLED:]
     key = LedgerKey(tenant, environment, product, team, method, confidence, *group)
     amounts = LedgerAmounts(
         to_money(billed),
@@ -143,7 +195,7 @@ def _row(row: Sequence[Any]) -> tuple[date, LedgerKey, LedgerAmounts]:
         str(unit or ""),
         int(lines),
     )
-    return day, key, amounts
+    return day, until, key, amounts
 
 
 def _quantity(value: Decimal | None) -> Decimal | None:

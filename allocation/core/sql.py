@@ -20,6 +20,14 @@ GROUP = (
     "granularity",
 )
 
+KEY = ("x_tags", "x_resource_tags")
+"""The columns of a charge line that make up its key, as the provider printed them."""
+
+POOL_VERSION = 1
+_RULE = f"CASE WHEN x_pool = '' THEN tenant_rule ELSE 'pool ' || x_pool || ' v{POOL_VERSION}' END"
+_SURE = "CASE WHEN x_pool = '' THEN tenant_confidence ELSE CAST(0 AS DECIMAL(4,2)) END"
+_UNTIL = "CASE WHEN granularity = 'month' THEN charge_period_end END"
+
 _SUMS = """
     CAST(sum(billed_cost) AS DECIMAL(38,18)) AS billed_cost,
     CAST(sum(effective_cost) AS DECIMAL(38,18)) AS effective_cost,
@@ -37,22 +45,34 @@ def parquet(paths: Sequence[str], *, by_load: bool = False) -> str:
     return f"read_parquet([{listed}], hive_partitioning={hive})"
 
 
+def keys(charges: str) -> str:
+    """The distinct keys of charge lines."""
+    return f"SELECT DISTINCT {', '.join(KEY)} FROM {charges} ORDER BY ALL"
+
+
 def hourly(charges: str, allocated: str) -> str:
-    """Charge lines joined with what their key means, by hour (UTC)."""
-    columns = (*DIMENSIONS, "tenant_rule", "tenant_confidence", *GROUP)
+    """Charge lines joined with what their key means, by hour (UTC).
+
+    A line of a pool is borne by nobody yet, whatever its tags say. ``accrued_until`` is the end of a
+    monthly line's charge period: it belongs to every day until then.
+    """
+    borne = ", ".join(
+        f"CASE WHEN x_pool = '' THEN {name} ELSE '' END AS {name}" for name in DIMENSIONS
+    )
     return f"""
-        SELECT date_trunc('hour', charge_period_start) AS hour, {", ".join(columns)},
+        SELECT date_trunc('hour', charge_period_start) AS hour, {_UNTIL} AS accrued_until, {borne},
+               {_RULE} AS tenant_rule, {_SURE} AS tenant_confidence, {", ".join(GROUP)},
                {_SUMS}, CAST(count(*) AS BIGINT) AS lines
-        FROM {charges} JOIN {allocated} USING (tags)
+        FROM {charges} JOIN {allocated} USING ({", ".join(KEY)})
         GROUP BY ALL
     """
 
 
 def daily(hourly_relation: str) -> str:
-    """Hourly rows by day (UTC): the ledger before rounding."""
+    """Hourly rows by day (UTC): the ledger before rounding and before monthly lines are accrued."""
     columns = (*DIMENSIONS, "tenant_rule", "tenant_confidence", *GROUP)
     return f"""
-        SELECT CAST(hour AS DATE) AS day, {", ".join(columns)},
+        SELECT CAST(hour AS DATE) AS day, CAST(accrued_until AS DATE) AS until, {", ".join(columns)},
                {_SUMS}, CAST(sum(lines) AS BIGINT) AS lines
         FROM {hourly_relation}
         GROUP BY ALL
@@ -63,21 +83,23 @@ def daily(hourly_relation: str) -> str:
 def uncertain(charges: str, allocated: str) -> str:
     """Cost that no tenant bears, by day, account, service, sign and the largest resources.
 
-    Signs are kept apart, because bounds add up what could come and what could go.
+    Signs are kept apart, because bounds add up what could come and what could go. A pool is shared by
+    convention: no tenant is a candidate for it.
     """
     return f"""
         WITH lines AS (
-            SELECT CAST(charge_period_start AS DATE) AS day, sub_account_id, service_name,
-                   charge_category, resource_id, billing_currency, billed_cost, effective_cost
-            FROM {charges} JOIN {allocated} USING (tags)
-            WHERE tenant = ''
+            SELECT CAST(charge_period_start AS DATE) AS day, CAST({_UNTIL} AS DATE) AS until,
+                   sub_account_id, service_name, charge_category, resource_id, billing_currency,
+                   billed_cost, effective_cost
+            FROM {charges} JOIN {allocated} USING ({", ".join(KEY)})
+            WHERE tenant = '' AND x_pool = ''
         ), ranked AS (
             SELECT sub_account_id, resource_id,
                    row_number() OVER (PARTITION BY sub_account_id
                                       ORDER BY sum(abs(effective_cost)) DESC, resource_id) AS place
             FROM lines GROUP BY sub_account_id, resource_id
         )
-        SELECT day, sub_account_id, service_name, charge_category, effective_cost < 0 AS is_negative,
+        SELECT day, until, sub_account_id, service_name, charge_category, effective_cost < 0 AS is_negative,
                CASE WHEN place <= {MAX_NAMED_RESOURCES} THEN resource_id ELSE '' END AS resource_id,
                billing_currency,
                CAST(sum(billed_cost) AS DECIMAL(38,18)) AS billed_cost,
@@ -93,14 +115,15 @@ def candidates(charges: str, allocated: str) -> str:
     """Which tenants have certain cost in which account."""
     return f"""
         SELECT DISTINCT sub_account_id, tenant
-        FROM {charges} JOIN {allocated} USING (tags)
-        WHERE tenant <> '' ORDER BY ALL
+        FROM {charges} JOIN {allocated} USING ({", ".join(KEY)})
+        WHERE tenant <> '' AND x_pool = '' ORDER BY ALL
     """
 
 
 def billed_by_currency(charges: str) -> str:
-    """Sum of the charge lines as they lie in the lake: what was ingested."""
+    """Sum of the charge lines as they lie in the lake, and how many of them were in the source."""
     return f"""
-        SELECT billing_currency, CAST(sum(billed_cost) AS DECIMAL(38,18)), CAST(count(*) AS BIGINT)
+        SELECT billing_currency, CAST(sum(billed_cost) AS DECIMAL(38,18)),
+               CAST(count(*) FILTER (x_derived = '') AS BIGINT)
         FROM {charges} GROUP BY 1
     """

@@ -212,7 +212,7 @@ class _Builder:
             rows.append(
                 self.share_row("at the highest %", lambda s: s.margin_high, kind="part", near=True)
             )
-        rows.append(self.money_row(Cell("Promotional credits"), lambda s: s.credits))
+        rows.append(self.money_row(Cell("Credits"), lambda s: s.credits))
         rows.append(
             self.money_row(
                 Cell("Gross profit after credits"), lambda s: s.after_credits, kind="sum"

@@ -257,7 +257,7 @@ def bridge(pnls: Mapping[str | None, Pnl], scope: Scope) -> str:
     tax, unit = exact_sum(total.below_line.values()), scope.currency
     charged = exact_sum([total.cost, tax, total.credits])
     return (
-        f"Cost {numbers.money(total.cost)} + tax {numbers.money(tax)} + promotional credits "
+        f"Cost {numbers.money(total.cost)} + tax {numbers.money(tax)} + credits "
         f"{numbers.money(total.credits)} = {numbers.money(charged)} {unit} charged for these days."
     )
 

@@ -9,16 +9,20 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
 
+from allocation.bridges import bridge
 from allocation.selectors import reconciliation as read_reconciliation
 from dashboards.context import current_freshness
 from dashboards.navigation import NavEntry
 from dashboards.pages import answer, stateful
 from dashboards.presenters import reconciliation as present
+from dashboards.presenters import work
 from dashboards.state import PageState, StateError
+from finops import clock
 from finops.core.periods import PeriodError, month_text, parse_month
+from finops.job_views import recent_jobs
 from finops.permissions import Capability, require
 from ingestion.models import Delivery
-from ingestion.selectors import deliveries, line_types, rejected_rows, shared_bills
+from ingestion.selectors import connections, deliveries, line_types, rejected_rows, shared_bills
 
 NAV = NavEntry("Reconciliation", "reconciliation", 50, Capability.VIEW_RECONCILIATION)
 _SHOWN_REJECTS = 500
@@ -42,6 +46,9 @@ def reconciliation(request: HttpRequest, state: PageState) -> HttpResponse:
             "deliveries": present.deliveries_table(found, urls),
             "shared_bills": shared_bills(),
             "line_types": present.line_types_table(line_types()),
+            "bridge": work.bridge_table(bridge(month)),
+            "connections": work.connections_table(connections()),
+            "jobs": work.jobs_table(recent_jobs(clock.now(), limit=10)),
         }
     table = present.reconciliation_table(rows)
     context["months"] = [(month_text(month), f"{month:%B %Y}") for month in months]

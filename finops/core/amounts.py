@@ -12,6 +12,7 @@ with 18 decimals exceeds; everything here computes in ``EXACT``, which refuses t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from decimal import (
     ROUND_FLOOR,
@@ -40,6 +41,8 @@ TAIL_UNITS = 10**10
 MAX_AMOUNT_TEXT = 64
 """No provider prints an amount with more characters."""
 _MAX_INTEGER_DIGITS = 20
+NEXT_TO_NOTHING = r"[eE]-0*([4-9][0-9]|[1-9][0-9]{2})"
+"""An exponent below -39, as in the smallest doubles: no price, and an exact sum would need its digits."""
 
 
 class AmountError(ValueError):
@@ -49,7 +52,8 @@ class AmountError(ValueError):
 def parse_amount(text: str) -> Decimal:
     """Read one amount exactly, plain (``-0.0104``) or scientific (``1.24889E-5``).
 
-    Raises ``AmountError`` for anything that is not a finite number below 1e20 in magnitude.
+    Raises ``AmountError`` for anything that is not a finite number below 1e20 in magnitude, and for exponents
+    below -39.
     """
     stripped = text.strip()
     if not stripped:
@@ -57,6 +61,9 @@ def parse_amount(text: str) -> Decimal:
         raise AmountError(msg)
     if len(stripped) > MAX_AMOUNT_TEXT:
         msg = f"is {len(stripped)} characters long"
+        raise AmountError(msg)
+    if re.search(NEXT_TO_NOTHING, stripped):
+        msg = "is closer to 0 than any price"
         raise AmountError(msg)
     try:
         # Python would also take digits of other scripts and underscores between them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -12,6 +13,9 @@ class Dialect:
     name: str
     decimal: str
     timestamp: str
+    json_value: str
+    json_map: str
+    moment_text: str
 
     def to_decimal(self, expression: str) -> str:
         """Text → DECIMAL(38,18), NULL where it is no number or has over 20 digits before the point."""
@@ -24,6 +28,19 @@ class Dialect:
         """
         return self.timestamp.format(x=expression)
 
+    def timestamp_text(self, expression: str) -> str:
+        """A timestamp as the text that ``to_timestamp`` reads."""
+        return self.moment_text.format(x=expression)
+
+    def json_text(self, expression: str, key: str) -> str:
+        """The text under ``key`` of a JSON object, NULL where there is none or the text is no JSON."""
+        return self.json_value.format(x=expression, path=literal(f"$.{key}"))
+
+    def json_object(self, items: Sequence[tuple[str, str]]) -> str:
+        """Texts by key as one JSON text: ``items`` are keys and the expressions of their values."""
+        pairs = ", ".join(f"{literal(key)}, {expression}" for key, expression in items)
+        return self.json_map.format(x=pairs)
+
 
 DUCKDB = Dialect(
     name="duckdb",
@@ -35,6 +52,9 @@ DUCKDB = Dialect(
         "'[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}([.][0-9]{{1,9}})?)?)?') "
         "THEN try_cast({x} AS TIMESTAMP) END"
     ),
+    json_value="try(json_extract_string({x}, {path}))",
+    moment_text="strftime({x}, '%Y-%m-%dT%H:%M:%S.%gZ')",
+    json_map="CAST(json_object({x}) AS VARCHAR)",
 )
 
 

@@ -1,45 +1,58 @@
-"""Which CUR 2.0 column feeds which FOCUS column: the one table of columns. Pure.
+"""Which CUR column feeds which FOCUS column: the one table of columns, for every form of the CUR. Pure.
 
-Source: AWS Data Exports, table dictionary of CUR 2.0 (COST_AND_USAGE_REPORT), and FOCUS 1.2.
+Source: AWS Data Exports, table dictionary of CUR 2.0 (COST_AND_USAGE_REPORT); AWS CUR user guide, data
+dictionary (legacy names) and FOCUS 1.2. Names here are those of CUR 2.0; ``canonical_name`` brings the
+legacy spelling ``lineItem/UnblendedCost`` to them, and the snake-case variants carry them already.
 Columns are found by name; extra ones are ignored and missing ones leave their FOCUS column empty,
 but for the few in ``REQUIRED`` without which a file is no CUR.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-
-from finops.core.focus import ChargeCategory
-
-
-class Kind(StrEnum):
-    """How a column's text is read."""
-
-    TEXT = "text"
-    DECIMAL = "decimal"
 
 
 @dataclass(frozen=True)
 class Column:
-    """One FOCUS column and the source columns that feed it: the first that is filled counts."""
+    """One FOCUS text column and the source columns that feed it: the first that is filled counts."""
 
     focus: str
     sources: tuple[str, ...]
-    kind: Kind = Kind.TEXT
     default: str | None = None
 
 
 COST = "line_item_unblended_cost"
-"""The column whose sum is the source total (the bill before taxes are settled is unblended)."""
-
+NET_COST = "line_item_net_unblended_cost"
+LIST_COST = "pricing_public_on_demand_cost"
+USAGE = "line_item_usage_amount"
+LINE_TYPE = "line_item_line_item_type"
 INTERVAL = "identity_time_interval"
 USAGE_START = "line_item_usage_start_date"
 USAGE_END = "line_item_usage_end_date"
+CURRENCY = "line_item_currency_code"
 TAGS = "tags"
 RESOURCE_TAGS = "resource_tags"
 PRODUCT = "product"
 DEFAULT_CURRENCY = "USD"
+
+PLAN = "savings_plan_savings_plan_a_r_n"
+PLAN_EFFECTIVE = "savings_plan_savings_plan_effective_cost"
+PLAN_NET_EFFECTIVE = "savings_plan_net_savings_plan_effective_cost"
+PLAN_COMMITMENT = "savings_plan_total_commitment_to_date"
+PLAN_USED = "savings_plan_used_commitment"
+RESERVATION = "reservation_reservation_a_r_n"
+RESERVATION_EFFECTIVE = "reservation_effective_cost"
+RESERVATION_NET_EFFECTIVE = "reservation_net_effective_cost"
+UNUSED_UPFRONT = "reservation_unused_amortized_upfront_fee_for_billing_period"
+UNUSED_NET_UPFRONT = "reservation_net_unused_amortized_upfront_fee_for_billing_period"
+UNUSED_RECURRING = "reservation_unused_recurring_fee"
+UNUSED_NET_RECURRING = "reservation_net_unused_recurring_fee"
+NORMALIZED_USAGE = "line_item_normalized_usage_amount"
+UNUSED_QUANTITY = "reservation_unused_quantity"
+UNUSED_NORMALIZED = "reservation_unused_normalized_unit_quantity"
+SPLIT_PARENT = "split_line_item_parent_resource_id"
 
 COLUMNS: tuple[Column, ...] = (
     Column("billing_account_id", ("bill_payer_account_id",)),
@@ -48,9 +61,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("sub_account_name", ("line_item_usage_account_name",)),
     Column("invoice_id", ("bill_invoice_id",)),
     Column("invoice_issuer_name", ("bill_invoicing_entity", "line_item_legal_entity")),
-    Column("billing_currency", ("line_item_currency_code",), default=DEFAULT_CURRENCY),
+    Column("billing_currency", (CURRENCY,), default=DEFAULT_CURRENCY),
     Column("x_service_code", ("line_item_product_code", "product_servicecode")),
-    Column("x_service_title", ("product_product_name",)),
     Column("region_id", ("product_region_code", "product_region", "product_from_region_code")),
     Column("availability_zone", ("line_item_availability_zone",)),
     Column("resource_id", ("line_item_resource_id",)),
@@ -58,19 +70,52 @@ COLUMNS: tuple[Column, ...] = (
     Column("sku_price_id", ("pricing_rate_id",)),
     Column("charge_description", ("line_item_line_item_description",)),
     Column("pricing_unit", ("pricing_unit",)),
-    Column("consumed_unit", ("pricing_unit",)),
-    Column("x_line_item_type", ("line_item_line_item_type",)),
+    Column("x_line_item_type", (LINE_TYPE,)),
     Column("x_operation", ("line_item_operation",)),
     Column("x_usage_type", ("line_item_usage_type",)),
     Column("x_line_item_id", ("identity_line_item_id",)),
-    # Until commitments are read (Savings Plans, reservations), what is charged on the line is its
-    # effective and its contracted cost too: right in total, and per line on demand.
-    Column("billed_cost", (COST,), Kind.DECIMAL, default="0"),
-    Column("effective_cost", (COST,), Kind.DECIMAL, default="0"),
-    Column("contracted_cost", (COST,), Kind.DECIMAL, default="0"),
-    Column("list_cost", ("pricing_public_on_demand_cost",), Kind.DECIMAL),
-    Column("consumed_quantity", ("line_item_usage_amount",), Kind.DECIMAL),
-    Column("pricing_quantity", ("line_item_usage_amount",), Kind.DECIMAL),
+)
+"""Texts that are taken over; amounts are in ``NUMBERS`` and ``ingestion.core.aws_cur_costs``."""
+
+TITLES: tuple[str, ...] = ("product_product_name",)
+"""AWS's own name of the product, where a form has a column of its own for it."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """An amount as printed; ``types`` are the line types on which it is read, empty: on all."""
+
+    source: str
+    types: tuple[str, ...] = ()
+    is_cost: bool = True
+
+
+COVERED = "SavingsPlanCoveredUsage"
+NEGATION = "SavingsPlanNegation"
+PLAN_FEE = "SavingsPlanRecurringFee"
+PLAN_UPFRONT = "SavingsPlanUpfrontFee"
+RESERVED = "DiscountedUsage"
+RESERVATION_FEE = "RIFee"
+FEE = "Fee"
+
+NUMBERS: tuple[Number, ...] = (
+    Number(COST),
+    Number(NET_COST),
+    Number(LIST_COST),
+    Number(USAGE, is_cost=False),
+    Number(PLAN_EFFECTIVE, (COVERED,)),
+    Number(PLAN_NET_EFFECTIVE, (COVERED,)),
+    Number(PLAN_COMMITMENT, (PLAN_FEE,)),
+    Number(PLAN_USED, (PLAN_FEE,)),
+    Number(RESERVATION_EFFECTIVE, (RESERVED,)),
+    Number(RESERVATION_NET_EFFECTIVE, (RESERVED,)),
+    Number(UNUSED_UPFRONT, (RESERVATION_FEE,)),
+    Number(UNUSED_NET_UPFRONT, (RESERVATION_FEE,)),
+    Number(UNUSED_RECURRING, (RESERVATION_FEE,)),
+    Number(UNUSED_NET_RECURRING, (RESERVATION_FEE,)),
+    Number(NORMALIZED_USAGE, (RESERVED, RESERVATION_FEE), is_cost=False),
+    Number(UNUSED_QUANTITY, (RESERVATION_FEE,), is_cost=False),
+    Number(UNUSED_NORMALIZED, (RESERVATION_FEE,), is_cost=False),
 )
 
 REQUIRED: tuple[tuple[str, ...], ...] = (
@@ -80,14 +125,6 @@ REQUIRED: tuple[tuple[str, ...], ...] = (
 )
 """Each group names columns of which a file must have at least one."""
 
-DECIMAL_SOURCES: tuple[str, ...] = tuple(
-    dict.fromkeys(
-        name for column in COLUMNS if column.kind is Kind.DECIMAL for name in column.sources
-    )
-)
-
-QUANTITY_SOURCES: frozenset[str] = frozenset({"line_item_usage_amount"})
-
 MAX_COST = 10**10
 """A line that costs more than this is damaged, not expensive; the database could not hold its sums."""
 
@@ -96,59 +133,89 @@ FIRST_YEAR, LAST_YEAR = 2000, 2100
 """A charge outside these years is a damaged one."""
 
 SHOWN_IN_REJECTS: tuple[str, ...] = (
-    "identity_time_interval",
+    INTERVAL,
     "bill_payer_account_id",
     "line_item_usage_account_id",
-    "line_item_line_item_type",
+    LINE_TYPE,
     "line_item_product_code",
     "line_item_usage_type",
     "line_item_operation",
-    "line_item_currency_code",
-    "line_item_usage_start_date",
-    "line_item_usage_end_date",
-    "line_item_usage_amount",
-    "line_item_unblended_cost",
-    "pricing_public_on_demand_cost",
+    CURRENCY,
+    USAGE_START,
+    USAGE_END,
+    USAGE,
+    COST,
+    NET_COST,
+    LIST_COST,
 )
 """Columns of a rejected row that a person may read; the others are shown by their length only."""
 
-LINE_TYPES: dict[str, ChargeCategory] = {
-    "Usage": ChargeCategory.USAGE,
-    "DiscountedUsage": ChargeCategory.USAGE,
-    "SavingsPlanCoveredUsage": ChargeCategory.USAGE,
-    "SavingsPlanNegation": ChargeCategory.USAGE,
-    "SavingsPlanRecurringFee": ChargeCategory.PURCHASE,
-    "SavingsPlanUpfrontFee": ChargeCategory.PURCHASE,
-    "RIFee": ChargeCategory.PURCHASE,
-    "Fee": ChargeCategory.PURCHASE,
-    "Tax": ChargeCategory.TAX,
-    "Credit": ChargeCategory.CREDIT,
-    "Refund": ChargeCategory.ADJUSTMENT,
-    "Discount": ChargeCategory.ADJUSTMENT,
-    "EdpDiscount": ChargeCategory.ADJUSTMENT,
-    "BundledDiscount": ChargeCategory.ADJUSTMENT,
-    "PrivateRateDiscount": ChargeCategory.ADJUSTMENT,
-}
-"""AWS's line types; an open set. An unknown one is an Adjustment, counted and shown."""
+_OTHERS: tuple[str, ...] = (
+    INTERVAL,
+    USAGE_START,
+    USAGE_END,
+    TAGS,
+    RESOURCE_TAGS,
+    PRODUCT,
+    PLAN,
+    RESERVATION,
+    SPLIT_PARENT,
+)
+USED: frozenset[str] = frozenset(
+    [name for column in COLUMNS for name in column.sources]
+    + [number.source for number in NUMBERS]
+    + [*TITLES, *_OTHERS]
+)
+"""Every canonical name that feeds anything."""
 
-CORRECTIONS: frozenset[str] = frozenset({"Refund"})
-"""Line types whose FOCUS ChargeClass is Correction."""
-
-UNKNOWN_LINE_TYPE = ChargeCategory.ADJUSTMENT
-NO_LINE_TYPE = ChargeCategory.USAGE
-"""A file without the column, or a row that leaves it empty, is usage."""
+_LEGACY_TAG = re.compile(r"resourceTags/.+", re.IGNORECASE)
+_SNAKE_TAG = re.compile(r"resource_tags_(user|aws)_.+")
+_CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
 
-def header_problem(header: list[str]) -> str | None:
-    """Why ``header`` is not that of a CUR 2.0 file, as a clause, or ``None`` where it is one."""
+def canonical_name(name: str) -> str:
+    """``lineItem/UnblendedCost`` and ``line_item_unblended_cost`` as the latter.
+
+    Legacy tag columns (``resourceTags/user:Team``) keep their name: the key is in it.
+    """
+    bare = name.strip()
+    if "/" not in bare or _LEGACY_TAG.fullmatch(bare):
+        return bare
+    return "_".join(_CAPITAL.sub("_", part).lower() for part in bare.split("/", 1))
+
+
+def is_tag_column(name: str) -> bool:
+    """Whether the column holds the values of one tag, as legacy forms have it."""
+    return bool(_LEGACY_TAG.fullmatch(name.strip()) or _SNAKE_TAG.fullmatch(name.strip()))
+
+
+def tag_key(name: str) -> tuple[str, str]:
+    """Of a tag column: which map column of CUR 2.0 it stands for, and the key within."""
+    bare = name.strip()
+    if _LEGACY_TAG.fullmatch(bare):
+        return TAGS, bare
+    return RESOURCE_TAGS, bare.removeprefix("resource_tags_")
+
+
+def is_used(name: str) -> bool:
+    """Whether the header's column ``name`` feeds anything."""
+    return is_tag_column(name) or canonical_name(name) in USED
+
+
+def is_legacy(header: Sequence[str]) -> bool:
+    """Whether the header is of the legacy CUR: slashes, or a column for each tag."""
+    return any("/" in name or is_tag_column(name) for name in header)
+
+
+def header_problem(header: Sequence[str]) -> str | None:
+    """Why ``header`` is not that of a CUR file, as a clause, or ``None`` where it is one."""
     if not all(name.strip() for name in header):
         return "has a column without a name"
-    names = header
-    folded = [name.lower() for name in names]
-    if len(set(folded)) != len(folded):
-        twice = next(name for name in names if folded.count(name.lower()) > 1)
+    used = [canonical_name(name) for name in header if is_used(name)]
+    if len(set(used)) != len(used):
+        twice = next(name for name in used if used.count(name) > 1)
         return f"names the column {twice!r} twice"
-    missing = [" or ".join(group) for group in REQUIRED if not set(group) & set(names)]
+    missing = [" or ".join(group) for group in REQUIRED if not set(group) & set(used)]
     if missing:
         return f"lacks the column {missing[0]}"
     return None

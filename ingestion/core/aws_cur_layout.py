@@ -131,11 +131,7 @@ def resolve_data_file(uri: str, place: ManifestPath) -> DataFile:
     if match is None:
         msg = f"names {uri!r}, which is not an s3:// address"
         raise LayoutError(msg)
-    parts = match["key"].split("/")
-    plain = uri.isprintable() and "\\" not in uri
-    if not plain or any(part in {"", ".", ".."} or len(part) > _MAX_PART for part in parts):
-        msg = f"names {uri!r}, which is not a plain key"
-        raise LayoutError(msg)
+    parts = plain_parts(match["key"], uri)
     start = _data_folder(parts, place)
     if start is None:
         msg = (
@@ -144,6 +140,16 @@ def resolve_data_file(uri: str, place: ManifestPath) -> DataFile:
         )
         raise LayoutError(msg)
     return DataFile(match["key"], PurePosixPath(*parts[start:]))
+
+
+def plain_parts(key: str, named: str) -> list[str]:
+    """The parts of a key that is no trick. Raises ``LayoutError``, calling it ``named``."""
+    parts = key.split("/")
+    plain = named.isprintable() and "\\" not in named
+    if not plain or any(part in {"", ".", ".."} or len(part) > _MAX_PART for part in parts):
+        msg = f"names {named!r}, which is not a plain key"
+        raise LayoutError(msg)
+    return parts
 
 
 def _data_folder(parts: list[str], place: ManifestPath) -> int | None:

@@ -1,172 +1,384 @@
-"""The statements that turn CUR text into charge lines, built from the table of columns. Pure."""
+"""The statements that turn a CUR's text into charge lines, built from the table of columns. Pure.
+
+Every form of the CUR first becomes one relation of texts with canonical names (``csv_texts``,
+``parquet_texts``); ``charges`` types it in the same pass that writes it.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
 
-from finops.core.amounts import MAX_AMOUNT_TEXT
+from finops.core.amounts import MAX_AMOUNT_TEXT, NEXT_TO_NOTHING
 from finops.core.dialect import Dialect, identifier, literal
+from finops.core.focus import ChargeCategory
 from ingestion.core import aws_cur_columns as cur
-from ingestion.core.aws_cur_columns import Column, Kind
+from ingestion.core import aws_cur_costs as costs
+from ingestion.core.aws_cur_rows import MONTHLY
+from ingestion.core.aws_services import service_columns, service_relation
 
 LINE_NUMBER = "x_source_line"
-"""Column that the slow path adds to a cleaned file."""
+"""Column that the slow path adds to a cleaned file, and the row's number in a Parquet file."""
 
 PROVIDER = "Amazon Web Services"
 
+CHARGE_COLUMNS: tuple[str, ...] = (
+    "billing_period_start",
+    "charge_period_start",
+    "charge_period_end",
+    "granularity",
+    "charge_category",
+    "charge_class",
+    "service_provider_name",
+    *(column.focus for column in cur.COLUMNS),
+    "consumed_unit",
+    "service_name",
+    "service_category",
+    "billed_cost",
+    "effective_cost",
+    "contracted_cost",
+    "list_cost",
+    "x_line_cost",
+    "x_unblended_cost",
+    "x_net_unblended_cost",
+    "x_unused_cost",
+    "x_unused_quantity",
+    "commitment_discount_id",
+    "commitment_discount_category",
+    "commitment_discount_status",
+    "commitment_discount_quantity",
+    "commitment_discount_unit",
+    "pricing_category",
+    "charge_frequency",
+    "x_pool",
+    "x_derived",
+    "consumed_quantity",
+    "x_cost_text",
+    "x_split_parent",
+    "x_tags",
+    "x_resource_tags",
+)
+"""The columns of a charge line in the lake, in order."""
 
-def used_columns(header: Collection[str]) -> tuple[str, ...]:
-    """The columns of ``header`` that feed anything, in the header's order."""
-    wanted = {name for column in cur.COLUMNS for name in column.sources}
-    wanted |= {
-        cur.INTERVAL,
-        cur.USAGE_START,
-        cur.USAGE_END,
-        cur.TAGS,
-        cur.RESOURCE_TAGS,
-        cur.PRODUCT,
+_MONTHLY = f"INTERVAL {MONTHLY.days} DAY"
+
+
+def used_columns(header: Sequence[str]) -> tuple[str, ...]:
+    """The columns of ``header`` that feed anything, in the header's order and spelling."""
+    return tuple(name for name in header if cur.is_used(name))
+
+
+def known_columns(header: Sequence[str]) -> frozenset[str]:
+    """The canonical columns that a relation of texts over ``header`` has."""
+    found = {
+        cur.canonical_name(name) for name in used_columns(header) if not cur.is_tag_column(name)
     }
-    wanted.add(LINE_NUMBER)
-    return tuple(name for name in header if name in wanted)
+    found |= {cur.tag_key(name)[0] for name in header if cur.is_tag_column(name)}
+    return frozenset(found)
 
 
-def read_csv(path: str, header: Sequence[str], *, packed: bool) -> str:
-    """The file as a relation of texts, strictly: a row of another width is an error, not a guess."""
-    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in header)
-    # A path is a pattern to the engine, and key=value folders in it would become columns.
-    exact = re.sub(r"([*?\[])", r"[\1]", path)
-    return (
-        f"read_csv({literal(exact)}, auto_detect=false, header=true, columns={{{columns}}}, "
-        "delim=',', quote='\"', escape='\"', strict_mode=true, null_padding=false, "
-        f"ignore_errors=false, hive_partitioning=false, compression={literal('gzip' if packed else 'none')})"
-    )
+def verbatim(path: str) -> str:
+    """A path as a pattern that matches it alone: to the engine every path is a pattern."""
+    return re.sub(r"([*?\[])", r"[\1]", path)
 
 
-def parsed(header: Collection[str], relation: str, dialect: Dialect) -> str:
-    """``SELECT`` of all rows as FOCUS columns, typed, with the texts that are still to be mapped.
+def parquet_texts(
+    path: str, schema: Sequence[tuple[str, str]], dialect: Dialect, *, number_rows: bool = False
+) -> str:
+    """A Parquet file as a relation of texts, as the CSV form prints them.
 
-    ``is_bad`` marks a row in which a text cannot be read as its type.
+    ``schema`` is name and engine type of each column. A double becomes its shortest text, the one that
+    reads back as the same double: a cast to a decimal would invent digits.
     """
-    have = set(used_columns(header))
-    numbers = {name: f"n_{index}" for index, name in enumerate(cur.DECIMAL_SOURCES) if name in have}
-    typed = [identifier(name) for name in sorted(have)]
-    typed += [f"{dialect.to_decimal(_filled(name))} AS {alias}" for name, alias in numbers.items()]
-    typed += [f"{dialect.to_timestamp(text)} AS {alias}" for alias, text in _moments(have).items()]
-    named = {column.focus: _focus(column, have, numbers) for column in cur.COLUMNS}
-    bad = [f"({_filled(name)} IS NOT NULL AND {alias} IS NULL)" for name, alias in numbers.items()]
-    bad += [
-        f"abs({alias}) >= {cur.MAX_QUANTITY if name in cur.QUANTITY_SOURCES else cur.MAX_COST}"
-        for name, alias in numbers.items()
-    ]
-    bad += [f"strlen({_filled(name)}) > {MAX_AMOUNT_TEXT}" for name in numbers]
-    bad += [
-        "start_at IS NULL",
-        "end_at IS NULL",
-        "end_at < start_at",
-        f"start_at < DATE '{cur.FIRST_YEAR}-01-01'",
-        f"end_at > DATE '{cur.LAST_YEAR}-01-01'",
-        f"NOT regexp_full_match({named['billing_currency']}, '[A-Z]{{3}}')",
-    ]
-    extra = {
-        "tags_text": _text(cur.TAGS, have),
-        "resource_tags_text": _text(cur.RESOURCE_TAGS, have),
-        "product_text": _text(cur.PRODUCT, have),
-        "cost_text": _text(cur.COST, have),
-        "line_text": _text(LINE_NUMBER, have),
+    numbers = ", file_row_number=true" if number_rows else ""
+    relation = f"read_parquet({literal(verbatim(path))}, hive_partitioning=false{numbers})"
+    texts = {name: _as_text(name, kind, dialect) for name, kind in schema}
+    if number_rows:
+        # The header of the CSV form is line 1.
+        texts[LINE_NUMBER] = "CAST(file_row_number + 2 AS VARCHAR)"
+    return _canonical(texts, relation, dialect)
+
+
+def _as_text(name: str, kind: str, dialect: Dialect) -> str:
+    column, upper = identifier(name), kind.upper()
+    if upper.startswith("VARCHAR"):
+        return column
+    if upper.startswith("TIMESTAMP") or upper == "DATE":
+        return dialect.timestamp_text(f"CAST({column} AS TIMESTAMP)")
+    if upper.startswith(("MAP", "STRUCT")):
+        return f"CAST(to_json({column}) AS VARCHAR)"
+    return f"CAST({column} AS VARCHAR)"
+
+
+def _canonical(texts: dict[str, str], relation: str, dialect: Dialect) -> str:
+    """Texts under canonical names; the tag columns of legacy forms folded into one JSON text."""
+    folded: dict[str, list[tuple[str, str]]] = {}
+    columns: dict[str, str] = {}
+    for name, expression in texts.items():
+        if cur.is_tag_column(name):
+            into, key = cur.tag_key(name)
+            folded.setdefault(into, []).append((key, expression))
+        elif name == LINE_NUMBER or cur.is_used(name):
+            columns[cur.canonical_name(name)] = expression
+    for into, items in folded.items():
+        columns.setdefault(into, dialect.json_object(items))
+    listed = ", ".join(f"{text} AS {identifier(name)}" for name, text in columns.items())
+    return f"(SELECT {listed} FROM {relation})"
+
+
+def charges(
+    have: Collection[str], relation: str, dialect: Dialect, *, billing_period: str, basis: str
+) -> str:
+    """``SELECT`` of the sound rows of a relation of texts as charge lines, typed.
+
+    Rows that cannot be typed are left out: whoever asks holds the number of rows against the number of
+    lines. So are rows with tags in the table ``bad_tags`` where the relation has line numbers.
+    ``basis`` is ``costs.NET`` or ``costs.UNBLENDED``.
+    """
+    number = _aliases(have, "n")
+    made = {
+        "billing_period_start": f"DATE {literal(billing_period)}",
+        "granularity": (
+            "CASE WHEN is_month OR charge_period_end - charge_period_start > INTERVAL 1 DAY THEN 'month' "
+            "WHEN charge_period_end - charge_period_start > INTERVAL 1 HOUR THEN 'day' ELSE 'hour' END"
+        ),
+        "charge_category": costs.charge_category(),
+        "charge_class": costs.charge_class(),
+        "service_provider_name": literal(PROVIDER),
+        **costs.consumed_columns(number),
+        **service_columns("product_product_name" in have, cur.PRODUCT in have, dialect),
+        **costs.cost_columns(have, number, basis),
+        **costs.commitment_columns(have, number),
+        "x_cost_text": _finer_than_the_lake(cur.NET_COST if basis == costs.NET else cur.COST, have),
     }
-    columns = [f"{expression} AS {name}" for name, expression in {**named, **extra}.items()]
-    moments = "start_at, end_at, usage_start_at, usage_end_at"
-    return (
-        f"SELECT {', '.join(columns)}, {moments}, "
-        # An empty number makes a comparison unknown, not the row bad.
-        f"coalesce({' OR '.join(bad)}, FALSE) AS is_bad "
-        f"FROM (SELECT {', '.join(typed)} FROM {relation})"
-    )
-
-
-def charges(*, billing_period: str) -> str:
-    """``SELECT`` of the sound rows of ``parsed``, joined with the mapped tags and services."""
-    names = [column.focus for column in cur.COLUMNS if column.focus != "x_service_title"]
     return f"""
-        SELECT DATE '{billing_period}' AS billing_period_start,
-               start_at AS charge_period_start,
-               end_at AS charge_period_end,
-               {_granularity()} AS granularity,
-               {_charge_category()} AS charge_category,
-               {_charge_class()} AS charge_class,
-               {literal(PROVIDER)} AS service_provider_name,
-               service_name, service_category,
-               {", ".join(names)},
-               tags
-        FROM parsed
-        JOIN tag_map USING (tags_text, resource_tags_text)
-        JOIN service_map USING (x_service_code, x_usage_type)
-        WHERE NOT is_bad AND tags IS NOT NULL
+        SELECT {", ".join(f"{made.get(name, name)} AS {name}" for name in CHARGE_COLUMNS)}
+        FROM ({_typed(have, relation, number, dialect)}) AS typed
+        LEFT JOIN {service_relation()} ON services.code = x_service_code
+        WHERE {_sound(have)}
     """
 
 
-def _filled(name: str) -> str:
-    """The column's text without spaces around it, NULL where nothing is left."""
-    return f"nullif(trim({identifier(name)}), '')"
+def unsound(have: Collection[str], relation: str, dialect: Dialect) -> str:
+    """``SELECT`` of the rows, as texts, that ``charges`` leaves out of a relation with line numbers."""
+    typed = _typed(have, relation, _aliases(have, "n"), dialect)
+    return f"""
+        SELECT * FROM {relation} WHERE {LINE_NUMBER} IN
+            (SELECT {LINE_NUMBER} FROM ({typed}) AS typed WHERE NOT coalesce({_sound(have)}, FALSE))
+        ORDER BY CAST({LINE_NUMBER} AS BIGINT)
+    """
+
+
+def _typed(have: Collection[str], relation: str, number: dict[str, str], dialect: Dialect) -> str:
+    text = _aliases(have, "t")
+    numbers = ", ".join(f"{dialect.to_decimal(text[name])} AS {number[name]}" for name in number)
+    start, end = dialect.to_timestamp("start_text"), dialect.to_timestamp("end_text")
+    first, last = dialect.to_timestamp("usage_start_text"), dialect.to_timestamp("usage_end_text")
+    # Reading two more times is dear, and a line within one day cannot be monthly.
+    spans = "substr(usage_start_text, 1, 10) <> substr(usage_end_text, 1, 10)"
+    return f"""
+        SELECT *, CASE WHEN is_month THEN usage_start_at ELSE start_at END AS charge_period_start,
+               CASE WHEN is_month THEN usage_end_at ELSE end_at END AS charge_period_end
+        FROM (
+            SELECT *, coalesce(usage_end_at - usage_start_at > {_MONTHLY}, FALSE) AS is_month
+            FROM (
+                SELECT *, {numbers}, {start} AS start_at, {end} AS end_at,
+                       CASE WHEN {spans} THEN {first} END AS usage_start_at,
+                       CASE WHEN {spans} THEN {last} END AS usage_end_at
+                FROM ({_texts(have, relation, text)})
+            )
+        )
+    """
+
+
+def _texts(have: Collection[str], relation: str, text: dict[str, str]) -> str:
+    listed = {column.focus: _focus(column, have) for column in cur.COLUMNS}
+    kind = listed["x_line_item_type"]
+    for number in cur.NUMBERS:
+        if number.source in have:
+            raw = identifier(number.source)
+            if number.types:
+                # An amount that the line's type has no use for cannot spoil the line.
+                kinds = ", ".join(map(literal, number.types))
+                raw = f"CASE WHEN {kind} IN ({kinds}) THEN {raw} END"
+            listed[text[number.source]] = raw
+    listed |= _moments(have)
+    listed |= {
+        "x_tags": _text(cur.TAGS, have),
+        "x_resource_tags": _text(cur.RESOURCE_TAGS, have),
+        "x_product": _text(cur.PRODUCT, have),
+        "x_title": _first([name for name in cur.TITLES if name in have], "''"),
+        "plan": _first([cur.PLAN] if cur.PLAN in have else [], "''"),
+        "reservation": _first([cur.RESERVATION] if cur.RESERVATION in have else [], "''"),
+        "x_split_parent": _first([cur.SPLIT_PARENT] if cur.SPLIT_PARENT in have else [], "''"),
+    }
+    if LINE_NUMBER in have:
+        listed[LINE_NUMBER] = LINE_NUMBER
+    columns = ", ".join(f"{expression} AS {name}" for name, expression in listed.items())
+    return f"SELECT {columns} FROM {relation}"
+
+
+def _sound(have: Collection[str]) -> str:
+    """What must hold of every row: numbers are numbers, times are times, in a sensible range."""
+    number, text = _aliases(have, "n"), _aliases(have, "t")
+    clauses = []
+    for column in cur.NUMBERS:
+        if column.source in have:
+            n, t = number[column.source], text[column.source]
+            limit = cur.MAX_COST if column.is_cost else cur.MAX_QUANTITY
+            clauses.append(f"({n} IS NOT NULL OR {t} IS NULL OR trim({t}) = '')")
+            clauses.append(
+                f"({n} IS NULL OR (abs({n}) < {limit} AND strlen({t}) <= {MAX_AMOUNT_TEXT} "
+                f"AND NOT (contains({t}, '-') AND regexp_matches({t}, '{NEXT_TO_NOTHING}'))))"
+            )
+    if LINE_NUMBER in have:
+        clauses.append(
+            "NOT EXISTS (SELECT 1 FROM bad_tags WHERE bad_tags.x_tags = typed.x_tags "
+            "AND bad_tags.x_resource_tags = typed.x_resource_tags)"
+        )
+        texts = (
+            "region_id",
+            "sub_account_id",
+            "resource_id",
+            "x_service_code",
+            "x_title",
+            "x_product",
+        )
+        clauses += [f"strpos({name}, chr(0)) = 0" for name in (*texts, "pricing_unit")]
+    clauses += [
+        "charge_period_end >= charge_period_start",
+        f"charge_period_start >= DATE '{cur.FIRST_YEAR}-01-01'",
+        f"charge_period_end <= DATE '{cur.LAST_YEAR}-01-01'",
+        "start_at IS NOT NULL",
+        "end_at >= start_at",
+        "regexp_full_match(billing_currency, '[A-Z]{3}')",
+    ]
+    return " AND ".join(clauses)
+
+
+def _aliases(have: Collection[str], letter: str) -> dict[str, str]:
+    return {
+        number.source: f"{letter}_{index}"
+        for index, number in enumerate(cur.NUMBERS)
+        if number.source in have
+    }
+
+
+def _finer_than_the_lake(name: str, have: Collection[str]) -> str:
+    """The cost's text where it may have more than 18 decimals, which the lake cannot hold."""
+    if name not in have:
+        return "''"
+    text = _aliases(have, "t")[name]
+    return (
+        f"CASE WHEN strlen({text}) > 19 OR (contains(lower({text}), 'e-') "
+        f"AND (strlen({text}) > 13 OR regexp_matches({text}, '[eE]-0*[1-9][0-9]'))) "
+        f"THEN {text} ELSE '' END"
+    )
+
+
+def _first(names: Sequence[str], default: str) -> str:
+    found = [f"nullif(trim({identifier(name)}), '')" for name in names]
+    return f"coalesce({', '.join([*found, default])})"
 
 
 def _text(name: str, have: Collection[str]) -> str:
     return f"coalesce({identifier(name)}, '')" if name in have else "''"
 
 
-def _focus(column: Column, have: Collection[str], numbers: dict[str, str]) -> str:
-    if column.kind is Kind.DECIMAL:
-        found = [
-            # An empty number is its default; one that cannot be read stays NULL and is_bad.
-            f"CASE WHEN {_filled(name)} IS NULL THEN {_decimal_default(column)} ELSE {numbers[name]} END"
-            for name in column.sources
-            if name in have
-        ]
-        return found[0] if found else _decimal_default(column)
-    found = [_filled(name) for name in column.sources if name in have]
-    value = f"coalesce({', '.join([*found, literal(column.default or '')])})"
+def _focus(column: cur.Column, have: Collection[str]) -> str:
+    value = _first([name for name in column.sources if name in have], literal(column.default or ""))
     return f"upper({value})" if column.focus == "billing_currency" else value
-
-
-def _decimal_default(column: Column) -> str:
-    return f"CAST({column.default or 'NULL'} AS DECIMAL(38,18))"
 
 
 def _moments(have: Collection[str]) -> dict[str, str]:
     """Texts of the four times: the interval where there is one, the usage dates otherwise."""
-    usage_start = _filled(cur.USAGE_START) if cur.USAGE_START in have else "NULL"
-    usage_end = _filled(cur.USAGE_END) if cur.USAGE_END in have else usage_start
+    usage_start = (
+        f"nullif(trim({identifier(cur.USAGE_START)}), '')" if cur.USAGE_START in have else "NULL"
+    )
+    usage_end = (
+        f"nullif(trim({identifier(cur.USAGE_END)}), '')" if cur.USAGE_END in have else usage_start
+    )
     start, end = usage_start, f"coalesce({usage_end}, {usage_start})"
     if cur.INTERVAL in have:
-        interval = _filled(cur.INTERVAL)
+        interval = f"nullif(trim({identifier(cur.INTERVAL)}), '')"
         start = f"CASE WHEN {interval} IS NULL THEN {start} ELSE split_part({interval}, '/', 1) END"
         end = f"CASE WHEN {interval} IS NULL THEN {end} ELSE split_part({interval}, '/', 2) END"
     return {
-        "start_at": f"({start})",
-        "end_at": f"({end})",
-        "usage_start_at": f"({usage_start})",
-        "usage_end_at": f"({usage_end})",
+        "start_text": f"CAST({start} AS VARCHAR)",
+        "end_text": f"CAST({end} AS VARCHAR)",
+        "usage_start_text": f"CAST({usage_start} AS VARCHAR)",
+        "usage_end_text": f"CAST({usage_end} AS VARCHAR)",
     }
 
 
-def _granularity() -> str:
-    """A line whose usage spans weeks is monthly whatever its interval says (tax, fees)."""
-    return """CASE
-                 WHEN coalesce(usage_end_at - usage_start_at, end_at - start_at) > INTERVAL 7 DAY THEN 'month'
-                 WHEN end_at - start_at > INTERVAL 1 DAY THEN 'month'
-                 WHEN end_at - start_at > INTERVAL 1 HOUR THEN 'day'
-                 ELSE 'hour' END"""
+def derived(relation: str, *, scaled: bool) -> str:
+    """Lines that the bill implies: what of a commitment nobody used, and pairs that do not cancel.
+
+    ``relation`` are the charge lines of the whole delivery; with ``scaled`` the table ``scaled_unused``
+    gives the unused part of Savings Plan fees on the net basis.
+    """
+    nothing, none = "CAST(0 AS DECIMAL(38,18))", "CAST(NULL AS DECIMAL(38,18))"
+    bare = {
+        "billed_cost": nothing,
+        "effective_cost": nothing,
+        "contracted_cost": nothing,
+        "list_cost": none,
+        "consumed_quantity": none,
+        "consumed_unit": "''",
+        "x_line_cost": none,
+        "x_unblended_cost": none,
+        "x_net_unblended_cost": none,
+        "x_unused_cost": none,
+        "x_unused_quantity": none,
+        "x_cost_text": "''",
+        "resource_id": "commitment_discount_id",
+        "charge_frequency": "'Usage-Based'",
+    }
+    unused = {
+        **bare,
+        "charge_category": literal(ChargeCategory.USAGE.value),
+        "effective_cost": "nobody_used",
+        "pricing_category": "'Committed'",
+        "commitment_discount_status": "'Unused'",
+        "commitment_discount_quantity": "x_unused_quantity",
+        "x_pool": literal(costs.UNUSED),
+        "x_derived": literal(costs.UNUSED),
+    }
+    remainder = {
+        **bare,
+        "charge_category": literal(ChargeCategory.ADJUSTMENT.value),
+        "billed_cost": "rest",
+        "pricing_category": "'Standard'",
+        "commitment_discount_status": "''",
+        "commitment_discount_quantity": none,
+        "charge_description": literal("Covered usage and its negation do not cancel in this hour"),
+        "x_derived": literal(costs.REMAINDER),
+    }
+    amount, join = "x_unused_cost", ""
+    if scaled:
+        amount = "coalesce(scaled_unused.scaled, x_unused_cost)"
+        join = (
+            f"LEFT JOIN scaled_unused ON x_line_item_type = {literal(cur.PLAN_FEE)} "
+            "AND scaled_unused.unused = x_unused_cost AND scaled_unused.line_cost = billed_cost "
+            "AND scaled_unused.unblended = coalesce(x_unblended_cost, billed_cost)"
+        )
+    pair = "commitment_discount_id, charge_period_start, billing_currency"
+    paired = "x_line_cost IS NOT NULL AND x_split_parent = ''"
+    return f"""
+        SELECT {_replaced(unused)} FROM (SELECT *, {amount} AS nobody_used FROM {relation} {join})
+        WHERE nobody_used IS NOT NULL AND nobody_used <> 0
+        UNION ALL
+        SELECT {_replaced(remainder)} FROM (
+            SELECT *, row_number() OVER (PARTITION BY {pair} ORDER BY x_line_item_type DESC, x_line_item_id) AS place
+            FROM {relation}
+            JOIN (SELECT {pair}, sum(x_line_cost) AS rest FROM {relation} WHERE {paired}
+                  GROUP BY {pair} HAVING sum(x_line_cost) <> 0) USING ({pair})
+            WHERE {paired}
+        ) WHERE place = 1
+    """
 
 
-def _charge_category() -> str:
-    whens = " ".join(
-        f"WHEN {literal(name)} THEN {literal(category.value)}"
-        for name, category in {"": cur.NO_LINE_TYPE, **cur.LINE_TYPES}.items()
+def _replaced(instead: dict[str, str]) -> str:
+    return ", ".join(
+        f"{instead[name]} AS {name}" if name in instead else name for name in CHARGE_COLUMNS
     )
-    return f"CASE x_line_item_type {whens} ELSE {literal(cur.UNKNOWN_LINE_TYPE.value)} END"
-
-
-def _charge_class() -> str:
-    names: Sequence[str] = sorted(cur.CORRECTIONS)
-    return f"CASE WHEN x_line_item_type IN ({', '.join(map(literal, names))}) THEN 'Correction' END"

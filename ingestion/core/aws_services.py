@@ -6,8 +6,7 @@ service it left from (data transfer, NAT gateways), because that is where people
 
 from __future__ import annotations
 
-import json
-
+from finops.core.dialect import Dialect, literal
 from finops.core.focus import ServiceCategory as Category
 
 _SERVICES: dict[str, tuple[str, Category]] = {
@@ -79,26 +78,37 @@ _TRAFFIC = ("DataTransfer", "NatGateway", "AWS-Out-Bytes", "AWS-In-Bytes", "Clou
 _DISKS = ("EBS:", "EBS-")
 
 
-def classify(product_code: str, usage_type: str, title: str, product: str) -> tuple[str, str]:
-    """``(service_name, service_category)`` of a line.
+def service_columns(has_title: bool, has_product: bool, dialect: Dialect) -> dict[str, str]:
+    """``service_name`` and ``service_category`` as expressions, beside ``service_relation``.
 
-    ``title`` and ``product`` are AWS's own name and product map (JSON), used where the code is not
-    in the table; at last the code names itself.
+    AWS's own name and product map are used where the code is not in the table; at last the code names
+    itself. Expects ``x_service_code``, ``x_usage_type``, ``x_title`` and ``x_product``.
     """
-    name, category = _SERVICES.get(product_code, ("", Category.OTHER))
-    if not name:
-        name = title or _product_name(product) or product_code or "Unnamed service"
-    if any(mark in usage_type for mark in _TRAFFIC):
-        category = Category.NETWORKING
-    elif product_code == "AmazonEC2" and any(mark in usage_type for mark in _DISKS):
-        category = Category.STORAGE
-    return name[:200], category.value
+    names = ["services.name"]
+    if has_title:
+        names.append("nullif(x_title, '')")
+    if has_product:
+        product = dialect.json_text("x_product", "product_name")
+        # Only where no other name is known: reading JSON is dear.
+        known = " OR ".join(f"{name} IS NOT NULL" for name in names)
+        names.append(f"CASE WHEN {known} THEN NULL ELSE {product} END")
+    names += ["nullif(x_service_code, '')", "'Unnamed service'"]
+    traffic = " OR ".join(f"contains(x_usage_type, {literal(mark)})" for mark in _TRAFFIC)
+    disks = " OR ".join(f"contains(x_usage_type, {literal(mark)})" for mark in _DISKS)
+    return {
+        "service_name": f"substr(coalesce({', '.join(names)}), 1, 200)",
+        "service_category": (
+            f"CASE WHEN {traffic} THEN {literal(Category.NETWORKING.value)} "
+            f"WHEN x_service_code = 'AmazonEC2' AND ({disks}) THEN {literal(Category.STORAGE.value)} "
+            f"ELSE coalesce(services.category, {literal(Category.OTHER.value)}) END"
+        ),
+    }
 
 
-def _product_name(product: str) -> str:
-    try:
-        value = json.loads(product) if product else {}
-    except (ValueError, RecursionError):
-        return ""
-    name = value.get("product_name") if isinstance(value, dict) else None
-    return name.encode(errors="ignore").decode() if isinstance(name, str) else ""
+def service_relation() -> str:
+    """The table of services as a relation, to be joined on ``services.code = x_service_code``."""
+    rows = ", ".join(
+        f"({literal(code)}, {literal(name)}, {literal(category.value)})"
+        for code, (name, category) in _SERVICES.items()
+    )
+    return f"(VALUES {rows}) AS services(code, name, category)"

@@ -19,10 +19,16 @@ class LoadRefusedError(Exception):
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file of a delivery: the provider's key and where it lies here."""
+    """One file of a delivery: the provider's key, and its key, size and mark at the place it was found.
+
+    ``path`` is where it lies on this machine, once it was brought here.
+    """
 
     key: str
-    path: Path
+    path: Path = Path()
+    place: str = ""
+    size: int = 0
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,8 @@ class DeliveryRef:
     billing_period: date | None
     manifest: SourceFile | None
     files: tuple[SourceFile, ...]
+    mark: str = ""
+    """Changes when the delivery does: one that bears the mark of what is loaded need not be read."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,10 @@ class ChargeReading:
     first_day: date | None = None
     last_day: date | None = None
     billing_accounts: tuple[str, ...] = ()
+    form: str = ""
+    cost_basis: str = ""
+    is_invoiced: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import csv
 import io
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
+from pathlib import PurePosixPath
 
 from finops.logs import redact
 from ingestion.core.csv_sieve import bounded_lines
@@ -19,6 +19,7 @@ from ingestion.core.delivery import (
     SourceFile,
 )
 from ingestion.core.revenue import RevenueHeaderError, read_revenue
+from ingestion.locations.base import Entry, Location
 from ingestion.verify import FileFacts, open_unpacked
 
 
@@ -31,20 +32,19 @@ class RevenueCsv:
     service_provider_name = ""
     produces = "revenue"
 
-    def discover(self, location: Path, period: date | None) -> Discovery:
+    def discover(self, location: Location, period: date | None) -> Discovery:
         """Each file is one delivery. Revenue has no billing period, so ``period`` is refused."""
         if period:
             problem = Problem("Revenue has no billing period: leave --period out.")
             return Discovery((), (problem,))
-        if location.is_file():
-            files = [location]
-        elif location.is_dir():
-            files = sorted(p for p in location.iterdir() if p.name.endswith((".csv", ".csv.gz")))
-        else:
-            return Discovery((), (Problem(f"{location}: there is no such file or folder."),))
+        files = [
+            entry
+            for entry in location.entries(deep=False)
+            if entry.key.endswith((".csv", ".csv.gz"))
+        ]
         if not files:
-            return Discovery((), (Problem(f"{location}: the folder holds no .csv file."),))
-        return Discovery(tuple(_delivery(path) for path in files), ())
+            return Discovery((), (Problem(f"{location.text}: no .csv file is there."),))
+        return Discovery(tuple(_delivery(entry) for entry in files), ())
 
     def check(self, ref: DeliveryRef, facts: dict[str, FileFacts]) -> None:
         """Refuse an empty file; the header is checked as it is read. Raises ``SourceError``."""
@@ -75,18 +75,19 @@ class RevenueCsv:
         return replace(reading, rejects=rejects)
 
 
-def _delivery(path: Path) -> DeliveryRef:
+def _delivery(entry: Entry) -> DeliveryRef:
+    name = PurePosixPath(entry.key).name
     return DeliveryRef(
         kind=RevenueCsv.id,
         identity="revenue",
         source_slug="revenue",
         source_name="Revenue",
-        key=path.name,
+        key=name,
         execution_id="",
         delivered_at=None,
         billing_period=None,
         manifest=None,
-        files=(SourceFile(path.name, path),),
+        files=(SourceFile(name, place=entry.key, size=entry.size, mark=entry.mark),),
     )
 
 

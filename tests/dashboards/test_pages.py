@@ -108,7 +108,7 @@ def test_the_statement_is_the_same_on_every_page(alice):
     assert tenants["Acme"][2] == statement["Cost of revenue"][1] == "31.46"
     assert tenants["Acme"][3] == statement["Gross profit"][1] == "268.54"
     assert tenants["Acme"][4] == statement["Gross margin %"][1] == "89.5"
-    assert statement["Promotional credits"][1] == "-5.25"
+    assert statement["Credits"][1] == "-5.25"
     assert statement["Tax, below the line"][1] == "9.50"
 
 

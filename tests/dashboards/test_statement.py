@@ -74,9 +74,7 @@ def test_every_column_and_every_row_foots_to_the_cent(pnls):
     assert amounts(table, "Gross profit") == [a - b for a, b in zip(revenue, cost, strict=True)]
     after = [
         a - b
-        for a, b in zip(
-            amounts(table, "Gross profit"), amounts(table, "Promotional credits"), strict=True
-        )
+        for a, b in zip(amounts(table, "Gross profit"), amounts(table, "Credits"), strict=True)
     ]
     assert amounts(table, "Gross profit after credits") == after
     for row in table.rows:
@@ -89,7 +87,7 @@ def test_every_column_and_every_row_foots_to_the_cent(pnls):
 @given(st.lists(PNL, min_size=3, max_size=3))
 def test_a_month_is_the_same_alone_and_beside_others(pnls):
     beside, alone = build(pnls), build(pnls[:1], "period=2026-02")
-    for label in ("Revenue", "Cost of revenue", "Gross profit", "Promotional credits"):
+    for label in ("Revenue", "Cost of revenue", "Gross profit", "Credits"):
         assert amounts(beside, label)[0] == amounts(alone, label)[0]
 
 

@@ -232,7 +232,7 @@ def test_a_damaged_redelivery_leaves_the_earlier_one_visible(bill, tmp_path):
 def test_a_folder_without_a_manifest_is_refused(tmp_path):
     report = load(tmp_path)
     assert report.exit_code == 2
-    assert "no CUR 2.0 manifest" in report.outcomes[0].sentence
+    assert "no CUR manifest" in report.outcomes[0].sentence
     assert load(tmp_path / "nowhere").exit_code == 2
     assert not Source.objects.exists()
 

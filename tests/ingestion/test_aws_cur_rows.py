@@ -177,7 +177,7 @@ def test_days_follow_the_interval_not_the_usage_dates(tmp_path):
     assert (ledger.day, ledger.granularity) == (date(2026, 4, 7), "day")
 
 
-def test_a_line_for_a_whole_month_is_monthly_whatever_its_interval_says(tmp_path):
+def test_a_line_for_a_whole_month_is_monthly_and_accrued_over_its_days(tmp_path):
     row = line(
         "5",
         line_item_line_item_type="Tax",
@@ -186,7 +186,12 @@ def test_a_line_for_a_whole_month_is_monthly_whatever_its_interval_says(tmp_path
         line_item_usage_end_date="2026-05-01T00:00:00.000Z",
     )
     load(Export([row]).write(tmp_path))
-    assert LedgerDay.objects.get().granularity == "month"
+    days = LedgerDay.objects.order_by("day")
+    assert {row.granularity for row in days} == {"month"}
+    assert [row.day for row in days] == [date(2026, 4, day) for day in range(1, 31)]
+    assert {row.billed_cost for row in days} == {Decimal("0.16666667"), Decimal("0.16666666")}
+    assert sum(row.billed_cost for row in days) == 5
+    assert [row.lines for row in days if row.lines] == [1]
 
 
 def test_currencies_are_never_added(tmp_path):

@@ -93,7 +93,11 @@ def _children(address: tuple[str, int]) -> list[Child]:
     web = [sys.executable, "-m", "gunicorn", "finops.wsgi:application", "--bind", f"{host}:{port}"]
     web += ["--workers", "2", "--threads", "4", "--worker-class", "gthread", "--timeout", "120"]
     web += ["--graceful-timeout", "10", "--log-level", "warning", "--no-control-socket"]
-    return [Child(name="web", args=web, is_ready=lambda: _answers(address))]
+    work = [sys.executable, "manage.py", "work"]
+    return [
+        Child(name="web", args=web, is_ready=lambda: _answers(address)),
+        Child(name="worker", args=work),
+    ]
 
 
 def _answers(address: tuple[str, int]) -> bool:

@@ -1,9 +1,8 @@
-"""`manage.py ingest --source aws_cur --from FOLDER [--period YYYY-MM]`."""
+"""`manage.py ingest --source aws_cur --from FOLDER-or-s3://BUCKET/PREFIX [--period YYYY-MM]`."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -22,7 +21,7 @@ class Command(BaseCommand):
     """Load deliveries; exit code 0 loaded, 1 loaded with rejects or failures, 2 nothing loaded."""
 
     help = (
-        "Load what a folder holds into the ledger. Exit code: 0 loaded, 1 loaded but some rows or "
+        "Load what a folder or bucket holds into the ledger. Exit code: 0 loaded, 1 loaded but some rows or "
         "deliveries were put aside, 2 nothing loaded."
     )
 
@@ -30,14 +29,25 @@ class Command(BaseCommand):
         """The options."""
         parser.add_argument("--source", required=True, help="what it is: aws_cur, revenue_csv")
         parser.add_argument(
-            "--from", required=True, dest="location", help="folder (or file) to read"
+            "--from",
+            required=True,
+            dest="location",
+            help="folder (or file) to read, or s3://bucket/prefix",
         )
         parser.add_argument("--period", help="only this billing period, YYYY-MM")
+        parser.add_argument(
+            "--endpoint-url",
+            default="",
+            help="where S3 is spoken, where that is not AWS: R2, MinIO",
+        )
+        parser.add_argument(
+            "--again", action="store_true", help="read also what did not change since the last load"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Load and report."""
         if not options["location"].strip():
-            raise CommandError("--from is empty: name the folder to read.", returncode=2)
+            raise CommandError("--from is empty: name the folder or bucket to read.", returncode=2)
         report: IngestReport | None = None
         with (
             one_sentence(),
@@ -47,7 +57,9 @@ class Command(BaseCommand):
             try:
                 report = ingest(
                     kind=options["source"],
-                    location=Path(options["location"]).expanduser(),
+                    location=options["location"],
+                    endpoint_url=options["endpoint_url"],
+                    again=options["again"],
                     period=parse_month(options["period"]) if options["period"] else None,
                     progress=progress,
                 )
