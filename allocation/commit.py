@@ -1,7 +1,7 @@
 """Make a load visible, or not at all.
 
 ``commit_load`` is the one transaction of the design: it makes the load current and replaces the ledger
-rows of the load before it, so that a reader never sees a hole, a half or a double.
+rows of the days that changed, so that a reader never sees a hole, a half or a double.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, Sum
 
+from allocation import restating
 from allocation.core.bridge import Step
 from allocation.core.ledger import Ledger
 from allocation.models import (
@@ -113,12 +114,13 @@ def commit_load(
             _step_aside(load, current)
             return
         now = clock.now()
+        rewrite = restating.take_back(current, ledger)
         if current:
-            _take_back(current)
             Load.objects.filter(pk=current.pk).update(
                 state=Load.State.SUPERSEDED, superseded_at=now
             )
-        _write_rows(load, ledger, uncertain, candidates)
+        _write_rows(load, rewrite.of(ledger), uncertain, candidates)
+        restating.write_down(load, rewrite, ledger, now)
         LakeFile.objects.bulk_create(files)
         _write_totals(load, reading, ledger, in_lake)
         _write_bridge(load, steps)
@@ -139,18 +141,15 @@ def _step_aside(load: Load, current: Load) -> None:
     Load.objects.filter(pk=load.pk).delete()
 
 
-def _take_back(current: Load) -> None:
-    for model in (LedgerDay, LedgerMonth, PnlDay, PnlMonth, UncertainCost, CandidateTenant):
-        model._default_manager.filter(load=current).delete()
-
-
 def _write_rows(
     load: Load,
     ledger: Ledger,
     uncertain: Sequence[tuple[Any, ...]],
     candidates: Sequence[tuple[Any, ...]],
 ) -> None:
-    slugs = {key.tenant for _, key, _ in ledger.months if key.tenant}
+    slugs = {key.tenant for _, key, _ in ledger.months if key.tenant} | {
+        slug for _, slug in candidates
+    }
     ids: dict[str, int | None] = {
         slug: tenant.pk for slug, tenant in tenants_by_slug(slugs=slugs, discovered=True).items()
     }
@@ -233,7 +232,8 @@ def _write_totals(
     load: Load, reading: ChargeReading, ledger: Ledger, in_lake: dict[str, tuple[Decimal, int]]
 ) -> None:
     borne = Q(tenant__isnull=False)
-    sums = LedgerDay.objects.filter(load=load).values("billing_currency")
+    rows = LedgerDay.objects.filter(load__in=restating.period_loads(load))
+    sums = rows.values("billing_currency")
     found = {
         row["billing_currency"]: (row["allocated"] or ZERO, row["unallocated"] or ZERO)
         for row in sums.annotate(

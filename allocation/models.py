@@ -211,6 +211,77 @@ class BridgeStep(models.Model):
         return f"{self.load} {self.step}"
 
 
+class LedgerDigest(models.Model):
+    """A digest over a current load's ledger rows of one day: an equal one needs no rewriting."""
+
+    load = models.ForeignKey(Load, on_delete=models.CASCADE, related_name="+")
+    day = models.DateField()
+    digest = models.CharField(max_length=32)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["load", "day"], name="one_digest_per_load_and_day")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.load} {self.day}"
+
+
+class Restatement(models.Model):
+    """A delivery that changed what was known of days gone by; kept when its loads' files are gone."""
+
+    load = models.OneToOneField(
+        Load, on_delete=models.CASCADE, related_name="restatement", help_text="What holds now."
+    )
+    previous_load = models.ForeignKey(
+        Load, on_delete=models.CASCADE, related_name="+", help_text="What held before."
+    )
+    made_at = models.DateTimeField(help_text="When it became visible (UTC).")
+    known_until = models.DateField(
+        help_text="The first day that was not whole before; from there on more cost is news."
+    )
+    days_rewritten = models.PositiveIntegerField(help_text="Days whose ledger rows were replaced.")
+    days_kept = models.PositiveIntegerField(
+        help_text="Days whose ledger rows were left as they are."
+    )
+
+    class Meta:
+        ordering = ["-made_at"]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.load.source.slug} {self.load.billing_period:%Y-%m} at {self.made_at:%Y-%m-%d}"
+        )
+
+
+class RestatementLine(models.Model):
+    """What a restatement did to the cost of one tenant and category; money in ``billing_currency``."""
+
+    restatement = models.ForeignKey(Restatement, on_delete=models.CASCADE, related_name="lines")
+    tenant = models.ForeignKey(
+        Tenant,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="Empty: no tenant bears it.",
+    )
+    service_category = models.CharField(max_length=40)
+    billing_currency = models.CharField(max_length=3)
+    first_day = models.DateField(help_text="First day that changed.")
+    last_day = models.DateField(help_text="Last day that changed.")
+    days = models.PositiveIntegerField(help_text="How many days changed.")
+    billed_before = MoneyField()
+    billed_after = MoneyField()
+    effective_before = MoneyField()
+    effective_after = MoneyField()
+
+    class Meta:
+        ordering = ["restatement", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.restatement} {self.service_category}"
+
+
 class RecognisedRevenue(models.Model):
     """The part of a revenue row that belongs to one day (straight-line)."""
 
