@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db.models import DateField, F, Model, Q, QuerySet, Sum
 from django.db.models.functions import TruncMonth
 
+from allocation import past
 from allocation.core.figures import Granularity, Slice
 from allocation.core.pnl import CostFact, Pnl, RevenueFact, UncertainFact, build_pnls
 from allocation.models import (
@@ -61,9 +62,11 @@ def ledger(slice_: Slice) -> QuerySet[LedgerDay] | QuerySet[LedgerMonth]:
     window = slice_.window
     rows: QuerySet[LedgerDay] | QuerySet[LedgerMonth]
     if window.is_whole_months():
-        rows = LedgerMonth.objects.filter(month__gte=window.start, month__lt=window.end)
+        months = LedgerMonth.objects.filter(month__gte=window.start, month__lt=window.end)
+        rows = _as_of(months, slice_)
     else:
-        rows = LedgerDay.objects.filter(day__gte=window.start, day__lt=window.end)
+        days = LedgerDay.objects.filter(day__gte=window.start, day__lt=window.end)
+        rows = _as_of(days, slice_)
     rows = rows.filter(billing_currency=slice_.currency)
     for column in ("environment", "product", "team"):
         if value := getattr(slice_, column):
@@ -79,7 +82,14 @@ def pnl_days(slice_: Slice) -> QuerySet[PnlDay]:
     return _of_slice(rows, slice_)
 
 
+def _as_of(rows: QuerySet[_Row], slice_: Slice) -> QuerySet[_Row]:
+    """Without the rows of periods that were another at the slice's moment."""
+    left_out = past.past(slice_.as_of).left_out
+    return rows.exclude(load_id__in=left_out) if left_out else rows
+
+
 def _of_slice(rows: QuerySet[_Row], slice_: Slice) -> QuerySet[_Row]:
+    rows = _as_of(rows, slice_)
     if slice_.provider:
         rows = rows.filter(service_provider_name=slice_.provider)
     return rows if slice_.tenants is None else rows.filter(tenant__in=tenant_ids(slice_))
@@ -93,11 +103,12 @@ def revenue_days(slice_: Slice) -> QuerySet[RecognisedRevenue]:
 
 def uncertain_rows(slice_: Slice) -> QuerySet[UncertainCost]:
     """Cost that nobody bears, by account, in the slice's window and currency."""
-    return UncertainCost.objects.filter(
+    rows = UncertainCost.objects.filter(
         day__gte=slice_.window.start,
         day__lt=slice_.window.end,
         billing_currency=slice_.currency,
     )
+    return _as_of(rows, slice_)
 
 
 def tenant_ids(slice_: Slice) -> list[int]:
@@ -123,6 +134,15 @@ def _cost_facts(
                 confidence=row["confidence"],
                 amount=row["amount"],
             )
+    for day, key, amounts in past.ledger_rows(slice_):
+        yield CostFact(
+            column="" if granularity is None else _column_key(day, granularity),
+            tenant=(key.tenant or None) if by_tenant else name,
+            service_category=key.service_category,
+            charge_category=key.charge_category,
+            confidence=key.confidence,
+            amount=getattr(amounts, slice_.cost_field),
+        )
 
 
 def _cost_rows(slice_: Slice, granularity: Granularity | None) -> Iterable[Any]:
@@ -178,13 +198,20 @@ def _uncertain_facts(slice_: Slice, granularity: Granularity | None) -> Iterable
             if tenants and amount:
                 column = _column_key(row.get("column"), granularity)
                 yield UncertainFact(column, tenants, row["charge_category"], amount)
+    for part in past.uncertain_rows(slice_):
+        tenants = candidates.get((part.load, part.sub_account_id))
+        if tenants:
+            column = "" if granularity is None else _column_key(part.day, granularity)
+            amount = getattr(part, slice_.cost_field)
+            yield UncertainFact(column, tenants, part.charge_category, amount)
 
 
 def _candidates(slice_: Slice) -> Iterable[tuple[object, str, str]]:
     rows = CandidateTenant.objects.filter(load__state="current")
     if slice_.tenants is not None:
         rows = rows.filter(tenant__slug__in=slice_.tenants)
-    return rows.values_list("load", "sub_account_id", "tenant__slug").iterator()
+    yield from _as_of(rows, slice_).values_list("load", "sub_account_id", "tenant__slug").iterator()
+    yield from past.candidates(slice_)
 
 
 def _slugs() -> dict[int | None, str]:

@@ -10,10 +10,11 @@ from typing import Any
 
 from allocation.core.figures import Slice
 from allocation.core.sql import KEY, parquet
+from allocation.past import refuse_purged
 from finops.core.amounts import ZERO
 from finops.engine import connect
 from ingestion import lake
-from ingestion.selectors import current_loads
+from ingestion.selectors import current_loads, loads_at
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,13 @@ def charge_lines(
 
     ``slice_.tenants`` ``None`` is the whole company; the empty slug in it means what nobody bears.
     """
-    loads = list(current_loads(start=slice_.window.start, end=slice_.window.end))
+    start, end = slice_.window.start, slice_.window.end
+    if slice_.as_of is None:
+        loads = list(current_loads(start=start, end=end))
+    else:
+        loads = loads_at(slice_.as_of, start=start, end=end)
+        for load in loads:
+            refuse_purged(load)
     charges, allocated = lake.files("charges", loads), lake.files("allocated", loads)
     if not charges:
         return ChargeLinePage([], 0, ZERO, ZERO)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from uuid import UUID
 
 from allocation.core.ledger import Ledger
 from allocation.core.restate import (
@@ -78,12 +79,13 @@ def take_back(current: Load | None, ledger: Ledger) -> Rewrite:
         before=_known_amounts(current, changed),
     )
     mine = period_loads(current)
-    for model in (LedgerDay, PnlDay):
-        model._default_manager.filter(load__in=mine, day__in=changed).delete()
-    for model in (LedgerMonth, PnlMonth):
-        model._default_manager.filter(load__in=mine, month__in=rewrite.months).delete()
-    for model in (UncertainCost, CandidateTenant, LedgerDigest):
-        model._default_manager.filter(load=current).delete()
+    LedgerDay.objects.filter(load__in=mine, day__in=changed).delete()
+    PnlDay.objects.filter(load__in=mine, day__in=changed).delete()
+    LedgerMonth.objects.filter(load__in=mine, month__in=rewrite.months).delete()
+    PnlMonth.objects.filter(load__in=mine, month__in=rewrite.months).delete()
+    UncertainCost.objects.filter(load=current).delete()
+    CandidateTenant.objects.filter(load=current).delete()
+    LedgerDigest.objects.filter(load=current).delete()
     return rewrite
 
 
@@ -93,7 +95,7 @@ def _all_days(load: Load) -> frozenset[date]:
     return frozenset(rows.values_list("day", flat=True).distinct())
 
 
-def period_loads(load: Load) -> list[object]:
+def period_loads(load: Load) -> list[UUID]:
     """The ids of all loads of the same source and billing period: one of them wrote each ledger row."""
     found = Load.objects.filter(source=load.source_id, billing_period=load.billing_period)
     return list(found.values_list("pk", flat=True))

@@ -16,7 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Sum
 
-from allocation import facts
+from allocation import facts, past
 from allocation.core.figures import (
     FilterChoices,
     Granularity,
@@ -27,12 +27,13 @@ from allocation.core.figures import (
     StatementColumn,
     UntaggedResource,
 )
+from allocation.core.ledger import LedgerAmounts
 from allocation.core.pnl import Pnl, add_pnls
 from allocation.models import CandidateTenant, LedgerMonth
-from finops.core.amounts import EXACT, ZERO
+from finops.core.amounts import EXACT, ZERO, exact_sum
 from finops.core.periods import Window, add_months, month_start, month_text
 from ingestion.models import LoadTotal
-from ingestion.selectors import data_through
+from ingestion.selectors import data_through, loads_at
 
 NOT_AGAINST_THE_GOAL = ("Credit",)
 """Charge categories that stand beside the margin, with those below the line."""
@@ -54,7 +55,7 @@ def pnl_by_column(slice_: Slice, granularity: Granularity) -> dict[str, Pnl]:
 def statement(slice_: Slice, granularity: Granularity, *, previous: Window) -> Statement:
     """The statement of the slice's tenants, with every column of the window, empty ones too."""
     found = pnl_by_column(slice_, granularity)
-    through = data_through()
+    through = data_through(None if slice_.as_of is None else loads_at(slice_.as_of))
     columns = tuple(
         _column(key, label, window, found.get(key, Pnl()), through)
         for key, label, window in _columns(slice_.window, granularity)
@@ -107,8 +108,28 @@ def services(slice_: Slice, service_category: str) -> list[ServiceRow]:
     for row in rows:
         key = (row["service_name"], row["charge_category"], row["method"], row["confidence"])
         merged[key].append(row)
+    for _, past_key, amounts in past.ledger_rows(slice_):
+        if past_key.service_category == service_category:
+            key = (
+                past_key.service_name,
+                past_key.charge_category,
+                past_key.method,
+                past_key.confidence,
+            )
+            merged[key].append(_part(amounts))
     found = [_service(key, parts) for key, parts in merged.items()]
     return sorted(found, key=lambda row: (-row.effective_cost, row.service_name))
+
+
+def _part(amounts: LedgerAmounts) -> dict[str, Any]:
+    return {
+        "billed": amounts.billed_cost,
+        "effective": amounts.effective_cost,
+        "listed": amounts.list_cost,
+        "quantity": amounts.consumed_quantity,
+        "consumed_unit": amounts.consumed_unit,
+        "line_count": amounts.lines,
+    }
 
 
 def _service(key: tuple[str, str, str, Decimal], parts: list[Mapping[str, Any]]) -> ServiceRow:
@@ -119,7 +140,9 @@ def _service(key: tuple[str, str, str, Decimal], parts: list[Mapping[str, Any]])
             result = EXACT.add(result, value)
         return result if values else None
 
-    one_unit = len(parts) == 1 and bool(parts[0]["consumed_unit"])
+    one_unit = len({part["consumed_unit"] for part in parts}) == 1 and bool(
+        parts[0]["consumed_unit"]
+    )
     return ServiceRow(
         *key,
         billed_cost=total("billed") or ZERO,
@@ -136,7 +159,9 @@ def untagged_resources(slice_: Slice, tenant_slug: str, limit: int = 10) -> list
     accounts = CandidateTenant.objects.filter(tenant__slug=tenant_slug).values(
         "load", "sub_account_id"
     )
-    wanted = {(row["load"], row["sub_account_id"]) for row in accounts}
+    wanted = {(row["load"], row["sub_account_id"]) for row in accounts} | {
+        (load, account) for load, account, slug in past.candidates(slice_) if slug == tenant_slug
+    }
     rows = (
         facts.uncertain_rows(slice_)
         .exclude(charge_category__in=_beside())
@@ -149,6 +174,11 @@ def untagged_resources(slice_: Slice, tenant_slug: str, limit: int = 10) -> list
         if (row["load"], row["sub_account_id"]) in wanted:
             key = (row["resource_id"], row["sub_account_id"], row["service_name"])
             sums[key] = EXACT.add(sums[key], row["amount"])
+    for part in past.uncertain_rows(slice_):
+        is_cost = part.charge_category not in _beside()
+        if is_cost and (part.load, part.sub_account_id) in wanted:
+            key = (part.resource_id, part.sub_account_id, part.service_name)
+            sums[key] = EXACT.add(sums[key], getattr(part, slice_.cost_field))
     found = [UntaggedResource(*key, amount=amount) for key, amount in sums.items()]
     return sorted(found, key=lambda row: (-abs(row.amount), row.resource_id))[:limit]
 
@@ -161,7 +191,12 @@ def unallocated_cost(slice_: Slice) -> Decimal:
         charge_category__in=_beside()
     )
     total: Decimal | None = found.aggregate(total=Sum(slice_.cost_field))["total"]
-    return total or ZERO
+    earlier = exact_sum(
+        getattr(amounts, slice_.cost_field)
+        for _, key, amounts in past.ledger_rows(everyone)
+        if not key.tenant and key.charge_category not in _beside()
+    )
+    return EXACT.add(total or ZERO, earlier)
 
 
 def filter_choices(slice_: Slice) -> FilterChoices:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from dashboards.context import last_whole_day
 from dashboards.numbers import listed
 from finops.core.periods import Window, month_start
-from ingestion.selectors import current_loads
+from ingestion.selectors import current_loads, loads_at
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,15 @@ class Coverage:
     before: str
 
 
-def coverage(window: Window, previous: Window) -> Coverage:
-    """The months of both windows without a current load, in one query."""
-    loads = current_loads(start=month_start(previous.start), end=window.end)
-    loaded = set(loads.order_by().values_list("billing_period", flat=True).distinct())
+def coverage(window: Window, previous: Window, as_of: datetime | None = None) -> Coverage:
+    """The months of both windows without a load, now or at ``as_of``, in one query."""
+    start = month_start(previous.start)
+    loads = (
+        current_loads(start=start, end=window.end)
+        if as_of is None
+        else loads_at(as_of, start=start, end=window.end)
+    )
+    loaded = {load.billing_period for load in loads}
     through = last_whole_day()
     return Coverage(_clause(window, loaded, through), _clause(previous, loaded, through))
 

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from allocation.core.figures import Slice
+from allocation.past import PastGoneError
 from allocation.selectors import filter_choices, other_currencies
 from dashboards.context import last_whole_day
 from dashboards.coverage import Coverage
@@ -44,7 +45,7 @@ def stateful(default_period: str) -> Callable[[StatefulView[_Rest]], View[_Rest]
                     through=last_whole_day(),
                 )
                 return view(request, state, *args, **kwargs)
-            except StateError as error:
+            except (StateError, PastGoneError) as error:
                 context = {"sentence": str(error), "path": request.path}
                 return render(request, "dashboards/bad_address.html", context, status=400)
 
@@ -76,6 +77,7 @@ def _slice(state: PageState, slugs: tuple[str, ...] | None, window: Window | Non
         product=state.get("product"),
         team=state.get("team"),
         currency=settings.REPORTING_CURRENCY,
+        as_of=state.as_of,
     )
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal, cast
 from urllib.parse import urlencode
 
 from finops.core.periods import (
     PRESETS,
+    PeriodError,
     ReportingPeriod,
     Window,
     add_months,
     month_start,
     month_text,
+    parse_moment,
     resolve_period,
 )
 
@@ -23,7 +25,7 @@ Metric = Literal["effective", "billed"]
 
 NARROWING = ("provider", "environment", "product", "team")
 """Filters that take away cost but cannot take away revenue."""
-SHARED = ("period", "from", "to", "granularity", "compare", "metric", *NARROWING)
+SHARED = ("period", "from", "to", "granularity", "compare", "metric", "as_of", *NARROWING)
 OWN = ("category", "service", "charge", "sort", "page")
 PARAMETERS = (*SHARED, *OWN)
 
@@ -89,6 +91,11 @@ class PageState:
     def metric(self) -> Metric:
         """Which cost the page counts."""
         return cast(Metric, self.params.get("metric", "effective"))
+
+    @property
+    def as_of(self) -> datetime | None:
+        """The moment whose knowledge is asked for; ``None`` is now."""
+        return parse_moment(self.params["as_of"]) if "as_of" in self.params else None
 
     @property
     def page(self) -> int:
@@ -183,6 +190,8 @@ class PageState:
         chips = [Chip(name, self.params[name], self.url(**{name: ""})) for name in self.narrowed]
         if self.metric == "billed":
             chips.append(Chip("cost", "billed", self.url(metric="")))
+        if "as_of" in self.params:
+            chips.append(Chip("as known on", self.params["as_of"], self.url(as_of="")))
         return chips
 
     @property
@@ -225,6 +234,7 @@ def read_state(
             msg = f"{name}={value} is not a choice: write {' or '.join(_CHOICES[name])}."
             raise StateError(msg)
     _check_page(params)
+    _check_as_of(params, today)
     anchor = today if through is None else min(today, through)
     period = _period(params, anchor, default_period)
     if through is not None:
@@ -247,6 +257,19 @@ def _check_page(params: dict[str, str]) -> None:
     page = params.get("page", "1")
     if not (page.isascii() and page.isdigit() and 1 <= int(page) <= _MOST_PAGES):
         msg = f"page={page} is not a page: write a whole number from 1."
+        raise StateError(msg)
+
+
+def _check_as_of(params: Mapping[str, str], today: date) -> None:
+    if "as_of" not in params:
+        return
+    try:
+        moment = parse_moment(params["as_of"])
+    except PeriodError as error:
+        msg = f"as_of: {error}"
+        raise StateError(msg) from None
+    if not _EARLIEST <= moment.date() <= today:
+        msg = f"as_of={params['as_of']} must lie between {_EARLIEST} and today, {today}."
         raise StateError(msg)
 
 

@@ -105,6 +105,16 @@ def current_loads(*, start: date | None = None, end: date | None = None) -> Quer
     return loads if end is None else loads.filter(first_day__lt=end)
 
 
+def loads_at(moment: datetime, *, start: date | None = None, end: date | None = None) -> list[Load]:
+    """The loads that readers saw at ``moment``; with ``start`` and ``end`` as for ``current_loads``."""
+    loads = Load.objects.filter(committed_at__lte=moment).exclude(superseded_at__lte=moment)
+    if start is not None:
+        loads = loads.filter(last_day__gte=start)
+    if end is not None:
+        loads = loads.filter(first_day__lt=end)
+    return list(loads.select_related("source"))
+
+
 def shared_bills() -> list[str]:
     """Sentences about accounts whose bill of a month is loaded from more than one source.
 

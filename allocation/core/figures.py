@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
@@ -17,7 +17,10 @@ Granularity = Literal["day", "month"]
 
 @dataclass(frozen=True)
 class Slice:
-    """What a page is about. ``tenants`` are slugs; ``None`` is the whole company, unallocated too."""
+    """What a page is about. ``tenants`` are slugs; ``None`` is the whole company, unallocated too.
+
+    ``as_of`` asks for the bills as they were known at that moment; ``None`` is now.
+    """
 
     window: Window
     tenants: tuple[str, ...] | None = None
@@ -27,6 +30,7 @@ class Slice:
     product: str = ""
     team: str = ""
     currency: str = "USD"
+    as_of: datetime | None = None
 
     @property
     def cost_field(self) -> str:

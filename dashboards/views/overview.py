@@ -36,7 +36,7 @@ def overview(request: HttpRequest, state: PageState) -> HttpResponse:
     names = {tenant.slug: tenant.name for tenant in tenants}
     goals = {slug: goal.value for slug, goal in goals_of(names).items()}
     goal = company_goal().value
-    covered = coverage(state.window, state.period.previous)
+    covered = coverage(state.window, state.period.previous, state.as_of)
     scope = present.Scope(
         whole_company=sees_company(request.user),
         currency=slice_.currency,

@@ -41,7 +41,7 @@ def tenant_statement(request: HttpRequest, state: PageState, slug: str) -> HttpR
     unallocated = None
     if sees_company(request.user):
         unallocated = unallocated_cost(company_slice(request.user, state))
-    covered = coverage(state.window, state.period.previous)
+    covered = coverage(state.window, state.period.previous, state.as_of)
     frame = Frame(
         state=state,
         currency=slice_.currency,

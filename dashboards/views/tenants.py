@@ -42,7 +42,7 @@ def tenants(request: HttpRequest, state: PageState) -> HttpResponse:
         narrowed=narrowed(state),
         unallocated_url=state.link(reverse("unallocated-lines")),
     )
-    covered = coverage(state.window, state.period.previous)
+    covered = coverage(state.window, state.period.previous, state.as_of)
     table = present.tenants_table(pnls, lines, scope)
     context = {
         "sentence": present.sentence(pnls, lines, scope),

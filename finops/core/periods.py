@@ -6,9 +6,11 @@ import calendar
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import MAXYEAR, MINYEAR, date, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
 
 _MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_MINUTE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?Z?", re.ASCII)
 
 
 class PeriodError(ValueError):
@@ -21,6 +23,23 @@ def parse_month(text: str) -> date:
     if match and 1 <= int(match[2]) <= 12 and int(match[1]) >= 1970:
         return date(int(match[1]), int(match[2]), 1)
     msg = f"{text!r} is not a month: write it as YYYY-MM, for example 2026-04."
+    raise PeriodError(msg)
+
+
+def parse_moment(text: str) -> datetime:
+    """``"2026-07-08"`` as the end of that day, ``"2026-07-08T15:30"`` as it stands; UTC.
+
+    Raises ``PeriodError``.
+    """
+    try:
+        if _DAY.fullmatch(text.strip()):
+            day = date.fromisoformat(text.strip())
+            return datetime.combine(day, time.max, UTC)
+        if _MINUTE.fullmatch(text.strip()):
+            return datetime.fromisoformat(text.strip().removesuffix("Z")).replace(tzinfo=UTC)
+    except ValueError:
+        pass
+    msg = f"{text!r} is not a moment: write a day as YYYY-MM-DD, or a time in UTC as YYYY-MM-DDTHH:MM."
     raise PeriodError(msg)
 
 

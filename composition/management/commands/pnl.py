@@ -1,10 +1,10 @@
-"""`manage.py pnl --period YYYY-MM [--tenant SLUG] [--format table|json|csv]`."""
+"""`manage.py pnl --period YYYY-MM [--tenant SLUG] [--as-of DAY] [--format table|json|csv]`."""
 
 from __future__ import annotations
 
 import csv
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,15 +13,16 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from allocation.core.figures import Slice
 from allocation.core.pnl import Pnl
+from allocation.past import PastGoneError
 from allocation.selectors import other_currencies, pnl_by_tenant
 from composition.guard import one_sentence
 from composition.output import print_table
 from finops.core.amounts import exact_sum, plain, to_cents
-from finops.core.periods import PeriodError, Window, month_text, parse_month
+from finops.core.periods import PeriodError, Window, month_text, parse_moment, parse_month
 from finops.core.tunables import Effective
 from finops.models import Tenant
 from finops.selectors import effective_setting, effective_settings_for
-from ingestion.selectors import data_through
+from ingestion.selectors import data_through, loads_at
 
 FIELDS = (
     "tenant",
@@ -59,6 +60,10 @@ class Command(BaseCommand):
         """The options."""
         parser.add_argument("--period", required=True, help="the month, YYYY-MM")
         parser.add_argument("--tenant", help="only this tenant (slug)")
+        parser.add_argument(
+            "--as-of",
+            help="the bills as they were known then: YYYY-MM-DD (end of the day) or YYYY-MM-DDTHH:MM, UTC",
+        )
         parser.add_argument("--format", choices=("table", "json", "csv"), default="table")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -69,6 +74,7 @@ class Command(BaseCommand):
     def _print(self, options: dict[str, Any]) -> None:
         try:
             window = Window.of_month(parse_month(options["period"]))
+            as_of = parse_moment(options["as_of"]) if options["as_of"] else None
         except PeriodError as error:
             raise CommandError(str(error), returncode=2) from None
         slug = options["tenant"]
@@ -77,9 +83,15 @@ class Command(BaseCommand):
             msg = f"There is no tenant {slug!r}. Known: {known}."
             raise CommandError(msg, returncode=2)
         slice_ = Slice(
-            window=window, tenants=(slug,) if slug else None, currency=settings.REPORTING_CURRENCY
+            window=window,
+            tenants=(slug,) if slug else None,
+            currency=settings.REPORTING_CURRENCY,
+            as_of=as_of,
         )
-        rows = _rows(slice_, window)
+        try:
+            rows = _rows(slice_, window)
+        except PastGoneError as error:
+            raise CommandError(str(error), returncode=2) from None
         if options["format"] == "json":
             self.stdout.write(json.dumps(rows, indent=2))
         elif options["format"] == "csv":
@@ -104,9 +116,10 @@ class Command(BaseCommand):
                 ("against the goal", "left"),
             ),
             [_cells(row, shown) for row in rows],
-            title=f"{month_text(slice_.window.start)} · {slice_.currency} · effective cost",
+            title=f"{month_text(slice_.window.start)} · {slice_.currency} · effective cost"
+            + (f" · as known at {slice_.as_of:%Y-%m-%d %H:%M} UTC" if slice_.as_of else ""),
         )
-        through = data_through()
+        through = _through(slice_)
         if through and through.date() < slice_.window.end:
             self.stdout.write(
                 f"The bills reach to {through:%Y-%m-%d %H:%M} UTC and revenue to the month's end: "
@@ -119,7 +132,7 @@ class Command(BaseCommand):
 def _rows(slice_: Slice, window: Window) -> list[dict[str, Any]]:
     pnls = pnl_by_tenant(slice_)
     company = effective_setting("MARGIN_GOAL")
-    through = _cost_through(window)
+    through = _cost_through(slice_)
     goals = effective_settings_for("MARGIN_GOAL", [slug for slug in pnls if slug])
     ordered = sorted(pnls, key=lambda slug: (slug is None, slug or ""))
     return [
@@ -158,9 +171,13 @@ def _object(
     }
 
 
-def _cost_through(window: Window) -> str | None:
+def _through(slice_: Slice) -> datetime | None:
+    return data_through(None if slice_.as_of is None else loads_at(slice_.as_of))
+
+
+def _cost_through(slice_: Slice) -> str | None:
     """The last day of the month whose cost has come whole; revenue is always the whole month's."""
-    through = data_through()
+    window, through = slice_.window, _through(slice_)
     if through is None or through.date() <= window.start:
         return None
     return str(min(through.date() - timedelta(days=1), window.last_day))
