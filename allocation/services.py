@@ -76,6 +76,7 @@ def allocate_load(*, load: Load, reading: ChargeReading, progress: Progress = si
                     lake.catalogue_entry(load, kind, path, _rows(engine, path)) for path in paths
                 ]
     progress("allocating", 3, 4)
+    lake.publish(files)
     commit_load(
         load=load,
         reading=reading,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import Max
+
 from finops.core.jobs import Standing, time_left
 from finops.models import Job
 
@@ -68,6 +70,13 @@ def active_subjects(kind: str) -> frozenset[str]:
     """What jobs of this kind are about now."""
     found = Job.objects.filter(kind=kind, state__in=Job.ACTIVE)
     return frozenset(found.values_list("subject", flat=True))
+
+
+def last_ended(kind: str, subject: str) -> datetime | None:
+    """When a job of this kind and subject ended last, however it ended (UTC)."""
+    ended = Job.objects.filter(kind=kind, subject=subject).exclude(state__in=Job.ACTIVE)
+    found: datetime | None = ended.aggregate(last=Max("finished_at"))["last"]
+    return found
 
 
 def _row(job: Job, now: datetime) -> JobRow:

@@ -155,15 +155,24 @@ SESSION_ENGINE = "django.contrib.sessions.backends." + ("cached_db" if REDIS_URL
 
 FINOPS_LAKE_URL = env.str("FINOPS_LAKE_URL", default="") or str(VAR_DIR / "lake")
 _lake = urlsplit(FINOPS_LAKE_URL)
-if _lake.scheme not in {"", "file"}:
+if _lake.scheme not in {"", "file", "s3"}:
     _stop(
-        f"FINOPS_LAKE_URL starts with {_lake.scheme}://, which this version cannot write: "
-        "give a folder, for example file:///srv/finops/lake."
+        f"FINOPS_LAKE_URL starts with {_lake.scheme}://, which nothing here can write: give a folder, "
+        "for example file:///srv/finops/lake, or a bucket, for example s3://acme-finops/lake."
     )
-LAKE_DIR = Path(unquote(_lake.path)).resolve()
+if _lake.scheme == "s3" and (not _lake.netloc or "@" in _lake.netloc):
+    _stop(
+        "FINOPS_LAKE_URL names no bucket: write it as s3://acme-finops/lake, without credentials."
+    )
+LAKE_BUCKET_URL = FINOPS_LAKE_URL if _lake.scheme == "s3" else ""
+LAKE_ENDPOINT_URL = env.str("FINOPS_LAKE_ENDPOINT_URL", default="")
+LAKE_DIR = (VAR_DIR / "lake" if LAKE_BUCKET_URL else Path(unquote(_lake.path))).resolve()
 
 CACHE_DIR = Path(env.str("FINOPS_CACHE_DIR", default="") or VAR_DIR / "cache").resolve()
 CACHE_MAX_BYTES = env.int("FINOPS_CACHE_MAX_BYTES", default=20_000_000_000)
+
+LOAD_RETENTION_DAYS = env.int("LOAD_RETENTION_DAYS", default=90)
+BILL_FINAL_AFTER_DAYS = env.int("BILL_FINAL_AFTER_DAYS", default=14)
 
 JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=120)
 if JOB_LEASE_SECONDS < 10 and not TESTING:

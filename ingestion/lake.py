@@ -1,4 +1,4 @@
-"""The lake on disk: where a load's files lie, and which files readers may see.
+"""The lake: where a load's files lie, and which files readers may see.
 
 A folder is never read as such: readers take the list of files of the current loads from the catalogue
 (``LakeFile``), because a folder also holds what was replaced and what a killed worker left.
@@ -10,13 +10,20 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
 
+from finops import clock
+from ingestion.core.delivery import SourceError
 from ingestion.models import LakeFile, Load
+from ingestion.store import SCRATCH, store
+
+LEFT_BEHIND = timedelta(days=1)
+"""After this time nobody still reads a file that left the catalogue, or writes one that is to enter it."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +68,29 @@ def catalogue_entry(load: Load, kind: str, path: Path, rows: int) -> LakeFile:
 
 def files(kind: str, loads: Iterable[Load]) -> LakeTable:
     """The files of ``kind`` that belong to ``loads``, as the engine takes them."""
-    paths = LakeFile.objects.filter(kind=kind, load__in=list(loads)).values_list("path", flat=True)
-    return LakeTable(tuple(str(settings.LAKE_DIR / path) for path in paths))
+    found = LakeFile.objects.filter(kind=kind, load__in=list(loads), left_at__isnull=True)
+    kept = store()
+    return LakeTable(
+        tuple(str(kept.here(path, size)) for path, size in found.values_list("path", "bytes"))
+    )
+
+
+def publish(entries: Iterable[LakeFile]) -> None:
+    """Put the files where every machine finds them; call it before they become visible."""
+    store().keep(entry.path for entry in entries)
 
 
 def discard(load: Load, kinds: Sequence[str] = tuple(LakeFile.Kind.values)) -> None:
     """Remove the files of a load that never became current."""
+    keys = []
+    for kind in kinds:
+        folder = settings.LAKE_DIR / relative_folder(load, kind)
+        keys += [
+            path.relative_to(settings.LAKE_DIR).as_posix() for path in folder.glob("*.parquet")
+        ]
+    # What is not reached here is an orphan, and swept.
+    with suppress(SourceError):
+        store().remove(keys)
     for kind in kinds:
         shutil.rmtree(settings.LAKE_DIR / relative_folder(load, kind), ignore_errors=True)
 
@@ -86,7 +110,8 @@ def is_claimed(load: Load) -> bool:
     """Whether a living process works on ``load``; the system drops the lock of a killed one."""
     path = _lock_path(load)
     if not path.exists():
-        return False
+        # Locks do not reach other machines: with a bucket one of them may be at work.
+        return bool(settings.LAKE_BUCKET_URL) and clock.now() - load.started_at < LEFT_BEHIND
     with path.open("a") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -97,6 +122,6 @@ def is_claimed(load: Load) -> bool:
 
 
 def _lock_path(load: Load) -> Path:
-    folder: Path = settings.LAKE_DIR / ".scratch"
+    folder: Path = settings.LAKE_DIR / SCRATCH
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"load-{load.pk}.lock"

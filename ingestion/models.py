@@ -246,6 +246,12 @@ class LakeFile(models.Model):
     path = models.CharField(max_length=500, help_text="Below the lake's root.")
     rows = models.PositiveBigIntegerField()
     bytes = models.PositiveBigIntegerField()
+    left_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        db_index=True,
+        help_text="When readers ceased to be given it (UTC); it is removed a day later.",
+    )
 
     class Meta:
         ordering = ["load", "kind", "path"]

@@ -8,8 +8,9 @@ Cloudflare R2, "S3 API compatibility".
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from ingestion.locations.base import Advance, ChangedUnderneathError, Entry, Sou
 _CHUNK = 4 << 20
 _TRIES = 6
 _MAX_KEY = 1024  # what S3 allows
+_MOST_REMOVED = 1000  # per request, says S3
+_READING = "s3:ListBucket on the bucket and s3:GetObject on its objects"
 _GONE = {"NoSuchKey", "404", "NotFound"}
 _DENIED = {"AccessDenied", "403", "AllAccessDisabled", "Forbidden"}
 _WRONG_KEYS = {
@@ -103,7 +106,7 @@ class S3Location:
         if entry.size > limit:
             msg = f"{entry.key} is larger than any manifest."
             raise SourceError(msg)
-        return b"".join(self._chunks(entry, 0))
+        return b"".join(self.chunks(entry, 0))
 
     @contextmanager
     def held(self, entry: Entry, advance: Advance) -> Iterator[Path]:
@@ -116,10 +119,34 @@ class S3Location:
             name,
             entry.size,
             entry.key,
-            lambda start: self._chunks(entry, start),
+            lambda start: self.chunks(entry, start),
             advance,
         ) as path:
             yield path
+
+    def upload(self, key: str, path: Path) -> None:
+        """Store the file under ``key``, in parts where it is large. Raises ``SourceError``."""
+        with self._sentences(key, needed="s3:PutObject"):
+            self.client.upload_file(str(path), self.bucket, self._whole(key))
+
+    def remove(self, keys: Sequence[str]) -> None:
+        """Remove these objects; one that is not there is no error. Raises ``SourceError``."""
+        for at in range(0, len(keys), _MOST_REMOVED):
+            some = [{"Key": self._whole(key)} for key in keys[at : at + _MOST_REMOVED]]
+            with self._sentences(needed="s3:DeleteObject"):
+                answer = self.client.delete_objects(
+                    Bucket=self.bucket, Delete={"Objects": some, "Quiet": True}
+                )
+            for left in answer.get("Errors", ()):
+                raise self._refusal(str(left.get("Code", "")), left["Key"], "s3:DeleteObject")
+
+    def written(self) -> Iterator[tuple[str, datetime]]:
+        """Every object below the prefix, with when it was last written (UTC)."""
+        with self._sentences():
+            pages = self.client.get_paginator("list_objects_v2")
+            for page in pages.paginate(Bucket=self.bucket, Prefix=self._prefix):
+                for found in page.get("Contents", ()):
+                    yield found["Key"].removeprefix(self._prefix), found["LastModified"]
 
     def _whole(self, key: str) -> str:
         whole = self._prefix + key
@@ -132,7 +159,7 @@ class S3Location:
             raise SourceError(msg)
         return whole
 
-    def _chunks(self, entry: Entry, start: int) -> Iterator[bytes]:
+    def chunks(self, entry: Entry, start: int) -> Iterator[bytes]:
         """The object's bytes from ``start`` on; a broken connection is taken up where it broke."""
         from botocore import exceptions as aws  # noqa: PLC0415
         from urllib3.exceptions import HTTPError  # noqa: PLC0415
@@ -171,8 +198,11 @@ class S3Location:
                 self._sleep(min(0.2 * 2**tries, 10))
 
     @contextmanager
-    def _sentences(self, key: str = "", *, gone_is_none: bool = False) -> Iterator[None]:
+    def _sentences(
+        self, key: str = "", *, gone_is_none: bool = False, needed: str = _READING
+    ) -> Iterator[None]:
         """What boto3 raises, as one sentence that says what to do."""
+        from boto3 import exceptions as boto3_errors  # noqa: PLC0415
         from botocore import exceptions as aws  # noqa: PLC0415
 
         try:
@@ -181,7 +211,10 @@ class S3Location:
             code = str(error.response.get("Error", {}).get("Code", ""))
             if gone_is_none and code in _GONE:
                 return
-            raise self._refusal(code, key) from None
+            raise self._refusal(code, key, needed) from None
+        except (boto3_errors.S3UploadFailedError, boto3_errors.S3TransferFailedError) as error:
+            code = next((code for code in _DENIED if code in str(error)), "")
+            raise self._refusal(code, key, needed) from None
         except (aws.NoCredentialsError, aws.PartialCredentialsError, aws.CredentialRetrievalError):
             msg = (
                 f"{self.text}: no AWS credentials were found. Set AWS_PROFILE, or AWS_ACCESS_KEY_ID "
@@ -197,7 +230,7 @@ class S3Location:
             msg = f"{self.text}: S3 cannot be asked this ({reason})."
             raise SourceUnavailableError(msg) from None
 
-    def _refusal(self, code: str, key: str) -> SourceError:
+    def _refusal(self, code: str, key: str, needed: str = _READING) -> SourceError:
         place = f"{self.text.rstrip('/')}/{key}" if key else self.text
         if code in {"PreconditionFailed", "412"}:
             return ChangedUnderneathError(
@@ -213,8 +246,7 @@ class S3Location:
             )
         if code in _DENIED:
             return SourceUnavailableError(
-                f"{place}: access is denied. The credentials need s3:ListBucket on the bucket and "
-                "s3:GetObject on its objects."
+                f"{place}: access is denied. The credentials need {needed}."
             )
         if code in _WRONG_KEYS:
             return SourceUnavailableError(

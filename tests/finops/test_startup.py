@@ -41,7 +41,9 @@ def start(tmp_path: Path, **changes: str | None) -> subprocess.CompletedProcess[
         ({"ALLOWED_HOSTS": None}, "ALLOWED_HOSTS is not set"),
         ({"MARGIN_GOAL": "70"}, "MARGIN_GOAL='70' must be a number from 0 to 1"),
         ({"MARGIN_GOAL": "most"}, "MARGIN_GOAL='most' must be a number from 0 to 1"),
-        ({"FINOPS_LAKE_URL": "s3://bucket/lake"}, "FINOPS_LAKE_URL starts with s3://"),
+        ({"FINOPS_LAKE_URL": "gs://bucket/lake"}, "FINOPS_LAKE_URL starts with gs://"),
+        ({"FINOPS_LAKE_URL": "s3://"}, "FINOPS_LAKE_URL names no bucket"),
+        ({"FINOPS_LAKE_URL": "s3://key:secret@bucket/lake"}, "without credentials"),
         ({"FINOPS_ENGINE": "abacus"}, "FINOPS_ENGINE='abacus' is not an engine"),
     ],
 )
