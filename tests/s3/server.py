@@ -48,12 +48,15 @@ class Store:
         """One object."""
         self.client.put_object(Bucket=BUCKET, Key=key, Body=body)
 
+    def listed(self) -> set[str]:
+        """What is in the bucket."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+        return {found["Key"] for page in pages for found in page.get("Contents", ())}
+
     def empty(self) -> None:
         """A bucket without objects."""
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
-        for page in pages:
-            for found in page.get("Contents", ()):
-                self.client.delete_object(Bucket=BUCKET, Key=found["Key"])
+        for key in self.listed():
+            self.client.delete_object(Bucket=BUCKET, Key=key)
 
 
 def free_port() -> int:
