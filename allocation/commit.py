@@ -95,7 +95,7 @@ def commit_load(
     """Make ``load`` current in one transaction, with its ledger rows and its control totals.
 
     ``in_lake`` is the billed cost (exact) and the number of lines in the lake, per currency. The totals
-    are summed by the database from the rows just written, and its CHECKs refuse a load that does not
+    are summed by the database from the rows of the period, and its CHECKs refuse a load that does not
     add up. Where a newer delivery became current meanwhile, this one is marked superseded and changes
     nothing.
     """
@@ -108,9 +108,7 @@ def commit_load(
             )
             .first()
         )
-        if current and (
-            current.delivery_id == load.delivery_id or is_older(load.delivery, current.delivery)
-        ):
+        if current and (_was_overtaken(load, current) or is_older(load.delivery, current.delivery)):
             _step_aside(load, current)
             return
         now = clock.now()
@@ -130,6 +128,12 @@ def commit_load(
             rows=load.lines + load.rejected_lines,
             rejects=reading.rejects,
         )
+
+
+def _was_overtaken(load: Load, current: Load) -> bool:
+    """Whether another worker committed the same delivery after this one began to read it."""
+    same = current.delivery_id == load.delivery_id
+    return same and (current.committed_at is None or current.committed_at >= load.started_at)
 
 
 def _step_aside(load: Load, current: Load) -> None:

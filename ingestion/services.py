@@ -65,8 +65,8 @@ def ingest(
     """Load everything that ``location`` (a folder, or ``s3://bucket/prefix``) holds for the source ``kind``.
 
     Raises ``finops.registry.UnknownPlugin`` where no such source exists. A delivery that was loaded
-    before changes nothing, and with its mark unchanged it is not even read, unless ``again``; a newer
-    one of the same period replaces it.
+    before changes nothing, and with its mark unchanged it is not even read; ``again`` reads and loads a
+    bill once more. A newer delivery of the same period replaces it.
     """
     reader = source_reader(kind)
     try:
@@ -106,7 +106,9 @@ def take(
         return outcome_of(known, "unchanged", "It was loaded before; nothing changed.")
     for tries_left in reversed(range(TRIES)):
         try:
-            return _take_once(reader, location, ref, source, progress, last=not tries_left)
+            return _take_once(
+                reader, location, ref, source, progress, again=again, last=not tries_left
+            )
         except ChangedUnderneathError as changed:
             logger.info("delivery changed while it was read", extra={"reason": str(changed)})
             ref = _found_again(reader, location, ref) or ref
@@ -134,12 +136,14 @@ def _bears_the_mark_of(source: Source, ref: DeliveryRef) -> Delivery | None:
     ).first()
 
 
-def _take_once(  # noqa: PLR0917  # the parts of one delivery, passed on once
+def _take_once(  # the parts of one delivery, passed on once
     reader: SourceReader,
     location: Location,
     ref: DeliveryRef,
     source: Source,
     progress: Progress,
+    *,
+    again: bool,
     last: bool,
 ) -> Outcome:
     facts: dict[str, FileFacts] = {}
@@ -149,7 +153,9 @@ def _take_once(  # noqa: PLR0917  # the parts of one delivery, passed on once
             sha256 = verify_all(reader, here, facts, progress)
             reader.check(here, facts)
             still = partial(refuse_changed, location, ref)
-            return take_verified(Verified(reader, here, source, facts, sha256, progress, still))
+            return take_verified(
+                Verified(reader, here, source, facts, sha256, progress, still, again)
+            )
     except ChangedUnderneathError as error:
         if not last:
             raise
@@ -184,7 +190,7 @@ def collect(
     """Look at a connection and load what is new, oldest month first.
 
     ``since`` and ``until`` are the first days of the first and the last month that are wanted; ``again``
-    reads also what did not change. The connection remembers when it was looked at, and why that failed.
+    loads also bills that did not change. The connection remembers when it was looked at, and why that failed.
     Raises ``finops.registry.UnknownPlugin`` where its reader does not exist.
     """
     reader = source_reader(connection.kind)

@@ -26,7 +26,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Verified:
-    """A delivery whose files were checked. ``still`` raises where they are no longer those."""
+    """A delivery whose files were checked. ``still`` raises where they are no longer those.
+
+    ``again`` reads a bill that is loaded once more, as after a newer version learnt to read its rejects.
+    """
 
     reader: SourceReader
     ref: DeliveryRef
@@ -35,6 +38,7 @@ class Verified:
     sha256: str
     progress: Progress
     still: Callable[[], None]
+    again: bool = False
 
 
 def take_verified(found: Verified) -> Outcome:
@@ -49,7 +53,7 @@ def take_verified(found: Verified) -> Outcome:
             "bytes": sum(fact.bytes for fact in facts.values()),
         },
     )
-    earlier = _taken_before(delivery, ref)
+    earlier = _taken_before(delivery, ref, again=found.again)
     if earlier:
         found.still()
         if earlier.status == "unchanged":
@@ -118,7 +122,7 @@ def _identity(source: Source, ref: DeliveryRef, sha256: str) -> dict[str, object
     }
 
 
-def _taken_before(delivery: Delivery, ref: DeliveryRef) -> Outcome | None:
+def _taken_before(delivery: Delivery, ref: DeliveryRef, *, again: bool) -> Outcome | None:
     """The outcome where there is nothing to do: it is current, or something newer is."""
     if delivery.state == Delivery.State.LOADED and ref.billing_period is None:
         return outcome_of(delivery, "unchanged", "It was loaded before; nothing changed.")
@@ -136,6 +140,8 @@ def _taken_before(delivery: Delivery, ref: DeliveryRef) -> Outcome | None:
     if current is None:
         return None
     if current.delivery_id == delivery.pk:
+        if again:
+            return None
         return outcome_of(delivery, "unchanged", "It was loaded before; nothing changed.")
     if is_older(delivery, current.delivery):
         Delivery.objects.filter(pk=delivery.pk).update(

@@ -70,7 +70,7 @@
         event.formData.delete("to");
       }
     });
-    for (const day of form.querySelectorAll("input[type=date]")) {
+    for (const day of form.querySelectorAll("input[name=from], input[name=to]")) {
       day.addEventListener("change", () => {
         form.elements.period.value = "custom";
       });

@@ -78,7 +78,7 @@ def is_whole(bill: Export) -> bool:
 
 
 def is_running() -> bool:
-    return Job.objects.filter(state="running").exclude(stage="").exists()
+    return Job.objects.filter(kind="collect", state="running").exclude(stage="").exists()
 
 
 def test_a_killed_workers_job_is_taken_over(bill):
@@ -87,16 +87,16 @@ def test_a_killed_workers_job_is_taken_over(bill):
     until(is_running)
     victim.send_signal(signal.SIGKILL)
     victim.wait(10)
-    assert Job.objects.get().state == "running"
+    assert Job.objects.get(kind="collect").state == "running"
     # The lease of ten seconds would run out by itself; nobody needs to wait for it here.
     Job.objects.update(heartbeat_at=clock.now() - job_table.lease() * 2)
     other = worker()
     try:
-        until(lambda: Job.objects.get().state == "done")
+        until(lambda: Job.objects.get(kind="collect").state == "done")
     finally:
         other.terminate()
         assert other.wait(30) == 0
-    assert Job.objects.get().attempts == 2
+    assert Job.objects.get(kind="collect").attempts == 2
     assert is_whole(bill)
 
 
@@ -106,7 +106,7 @@ def test_a_worker_that_is_asked_to_end_hands_its_job_back(bill):
     until(is_running)
     first.send_signal(signal.SIGTERM)
     assert first.wait(30) == 0
-    job = Job.objects.get()
+    job = Job.objects.get(kind="collect")
     assert (job.state, job.attempts, job.worker) == ("queued", 0, "")
     assert not reconciliation()
     call_command("work", until_idle=True)
@@ -117,12 +117,12 @@ def test_two_workers_do_a_job_once(bill):
     both = [worker(), worker()]
     try:
         request_load(slug="bills")
-        until(lambda: Job.objects.filter(state="done").exists())
+        until(lambda: Job.objects.filter(kind="collect", state="done").exists())
     finally:
         for one in both:
             one.terminate()
         assert [one.wait(30) for one in both] == [0, 0]
-    assert Job.objects.get().attempts == 1
+    assert Job.objects.get(kind="collect").attempts == 1
     assert is_whole(bill)
 
 
@@ -146,13 +146,13 @@ def test_celery_rings_the_worker_and_a_killed_one_loses_nothing(bill):
         Job.objects.update(heartbeat_at=clock.now() - job_table.lease() * 2)
         other = process(*command, "prefork", REDIS_URL=settings.REDIS_URL)
         app.send_task("finops.tick")  # what beat sends every minute
-        until(lambda: Job.objects.get().state == "done")
+        until(lambda: Job.objects.get(kind="collect").state == "done")
         # A doubled message finds nothing to do.
         app.send_task("finops.work_off")
         newer = replace(bill, rows=bill.rows[:100], execution="2026-04-18T00:00:00.000Z-newer")
         newer.write(Path(Connection.objects.get().location))
         request_load(slug="bills")
-        until(lambda: Job.objects.filter(state="done").count() == 2)
+        until(lambda: Job.objects.filter(kind="collect", state="done").count() == 2)
         assert next(iter(reconciliation())).source_total == newer.total()
     finally:
         for one in (victim, other):

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from allocation.models import LedgerDay, LedgerMonth
+from allocation.models import LedgerDay, LedgerMonth, Restatement
 from allocation.selectors import reconciliation
+from finops.core.amounts import exact_sum
 from finops.models import Tenant
 from ingestion.models import Delivery, Load, Source
+from ingestion.services import ingest
 from tests.cur_export import COLUMNS, Export, line, write_text
 from tests.ingestion.bills import load, only_row
 
@@ -69,8 +71,20 @@ def test_a_redelivered_period_replaces_the_earlier_one(bill, tmp_path):
     load(newer.write(tmp_path))
     assert only_row().source_total == newer.total()
     assert Load.objects.filter(state="superseded").count() == 1
-    assert set(LedgerDay.objects.values_list("load__state", flat=True)) == {"current"}
-    assert set(LedgerMonth.objects.values_list("load__state", flat=True)) == {"current"}
+    for model in (LedgerDay, LedgerMonth):
+        amounts = model._default_manager.values_list("billed_cost", flat=True)
+        assert exact_sum(amounts) == only_row().allocated + only_row().unallocated
+
+
+def test_a_loaded_bill_that_is_read_again_gives_the_same_ledger(bill, tmp_path):
+    folder = bill.write(tmp_path)
+    load(folder)
+    before = only_row(), list(LedgerDay.objects.values_list())
+    report = ingest(kind="aws_cur", location=folder, again=True)
+    assert [outcome.status for outcome in report.outcomes] == ["loaded"]
+    assert (only_row(), list(LedgerDay.objects.values_list())) == before
+    assert sorted(Load.objects.values_list("state", flat=True)) == ["current", "superseded"]
+    assert not Restatement.objects.exists()
 
 
 def test_an_older_delivery_that_comes_late_does_not_replace_a_newer_one(bill, tmp_path):
