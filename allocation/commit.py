@@ -133,7 +133,7 @@ def commit_load(
 def _was_overtaken(load: Load, current: Load) -> bool:
     """Whether another worker committed the same delivery after this one began to read it."""
     same = current.delivery_id == load.delivery_id
-    return same and (current.committed_at is None or current.committed_at >= load.started_at)
+    return same and (current.committed_at is None or current.committed_at > load.started_at)
 
 
 def _step_aside(load: Load, current: Load) -> None:

@@ -59,8 +59,22 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Action:
+    """A button of a row: ``url`` is posted to. Where ``refused`` says why not, it is shown disabled."""
+
+    label: str
+    url: str
+    about: str
+    refused: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True)
 class Cell:
-    """One value. Without a value the ``reason`` says why it is missing; ``plus`` shows a plus sign."""
+    """One value. Without a value the ``reason`` says why it is missing; ``plus`` shows a plus sign.
+
+    ``percent`` draws how much of something is done; ``actions`` are buttons, and no part of an export.
+    """
 
     value: Value = None
     reason: str = ""
@@ -70,6 +84,8 @@ class Cell:
     tone: Tone = ""
     places: int = 1
     plus: bool = False
+    percent: int | None = None
+    actions: tuple[Action, ...] = ()
 
     def text(self, column: Column) -> str:
         """The value as people read it, an em dash where it is missing."""

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from django.db.models import Max, Q, QuerySet
+from django.conf import settings
+from django.db.models import Max, Prefetch, Q, QuerySet
 
 from finops.core.periods import month_text
+from ingestion.core.months import MonthStatus, month_status
 from ingestion.models import Connection, Delivery, Load, RejectedRow, Source
 
 
@@ -133,8 +135,11 @@ def shared_bills() -> list[str]:
 
 
 def deliveries(limit: int = 50) -> list[Delivery]:
-    """The newest deliveries, with their sources."""
-    return list(Delivery.objects.select_related("source")[:limit])
+    """The newest deliveries, with their sources, connections and loads."""
+    rows = Delivery.objects.select_related("source__connection")
+    return list(
+        rows.prefetch_related(Prefetch("loads", Load.objects.order_by("started_at")))[:limit]
+    )
 
 
 def connections() -> list[Connection]:
@@ -159,3 +164,17 @@ def line_types() -> list[LineTypeCount]:
         LineTypeCount(name or "(none)", lines, name not in unknown)
         for name, lines in counts.most_common()
     ]
+
+
+def month_statuses(today: date) -> dict[tuple[str, date], tuple[MonthStatus, str]]:
+    """How settled each current load is, with the reason, by source slug and billing period."""
+    return {
+        (load.source.slug, load.billing_period): month_status(
+            load.billing_period,
+            data_through=load.data_through,
+            is_invoiced=load.is_invoiced,
+            today=today,
+            final_after=timedelta(days=settings.BILL_FINAL_AFTER_DAYS),
+        )
+        for load in current_loads()
+    }

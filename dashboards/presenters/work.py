@@ -1,100 +1,68 @@
-"""What is loaded from where in the background, and the bridge of costs, as tables. Pure."""
+"""What is loaded from where in the background, with the buttons that start and stop it. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
-from dashboards.tables import Cell, Column, Kind, Row, Table
-from finops.core.amounts import exact_sum
+from dashboards.tables import Action, Cell, Column, Kind, Row, Table
 
 if TYPE_CHECKING:
-    from allocation.bridges import BridgeLine
     from finops.job_views import JobRow
     from ingestion.models import Connection
 
-
-def bridge_table(rows: Sequence[BridgeLine]) -> Table:
-    """Billed and effective cost of each kind of charge; the totals are those of the loads."""
-    columns = (
-        Column("step", "Kind of charge"),
-        Column("currency", "Currency"),
-        Column("billed", "Billed", Kind.EXACT),
-        Column("change", "Change", Kind.EXACT, title="Effective minus billed"),
-        Column("effective", "Effective", Kind.EXACT),
-        Column("lines", "Lines", Kind.NUMBER),
-    )
-    totals = []
-    for currency in sorted({row.currency for row in rows}):
-        mine = [row for row in rows if row.currency == currency]
-        totals.append(
-            Row(
-                (
-                    Cell("Total"),
-                    Cell(currency),
-                    Cell(exact_sum(row.billed_cost for row in mine)),
-                    Cell(exact_sum(row.change for row in mine)),
-                    Cell(exact_sum(row.effective_cost for row in mine)),
-                    Cell(sum(row.lines for row in mine)),
-                ),
-                "total",
-            )
-        )
-    lines = [
-        Row(
-            (
-                Cell(row.step),
-                Cell(row.currency),
-                Cell(row.billed_cost),
-                Cell(row.change),
-                Cell(row.effective_cost),
-                Cell(row.lines),
-            )
-        )
-        for row in rows
-    ]
-    return Table(
-        "bridge",
-        "Billed and effective cost of each kind of charge",
-        columns,
-        lines,
-        totals,
-        empty="No bill is loaded yet.",
-    )
+Address = Callable[[object], str]
+"""The address that a button of this row posts to."""
 
 
-def connections_table(rows: Sequence[Connection]) -> Table:
-    """The places that are looked at on a schedule."""
-    columns = (
+def connections_table(
+    rows: Sequence[Connection], *, loading: Collection[str], load_url: Address | None
+) -> Table:
+    """The places that are looked at on a schedule; ``load_url`` where the person may load them."""
+    columns = [
         Column("slug", "Connection"),
         Column("location", "Place"),
         Column("every", "Every (min)", Kind.NUMBER),
         Column("checked", "Last look (UTC)", Kind.TIME),
         Column("problem", "Problem"),
-    )
+    ]
+    if load_url:
+        columns.append(Column("do", "Do"))
+
+    def row(connection: Connection) -> Row:
+        cells = [
+            Cell(connection.slug, note="" if connection.is_active else "inactive"),
+            Cell(connection.location),
+            Cell(connection.check_every_minutes),
+            Cell(connection.checked_at, reason="nobody has looked at it yet"),
+            Cell(connection.problem, tone="danger" if connection.problem else ""),
+        ]
+        if load_url:
+            busy = "a load is under way" if connection.slug in loading else ""
+            action = Action(
+                "Load now",
+                load_url(connection.slug),
+                f"from {connection.slug}",
+                busy,
+                key=f"load-{connection.slug}",
+            )
+            cells.append(Cell("", actions=(action,)))
+        return Row(cells)
+
     return Table(
         "connections",
         "Places looked at on a schedule",
         columns,
-        [
-            Row(
-                (
-                    Cell(row.slug, note="" if row.is_active else "inactive"),
-                    Cell(row.location),
-                    Cell(row.check_every_minutes),
-                    Cell(row.checked_at, reason="nobody has looked at it yet"),
-                    Cell(row.problem, tone="danger" if row.problem else ""),
-                )
-            )
-            for row in rows
-        ],
+        [row(connection) for connection in rows],
         empty="No place is looked at on a schedule: an admin adds connections in the admin.",
     )
 
 
-def jobs_table(rows: Sequence[JobRow]) -> Table:
-    """What waits, runs and has ended in the background."""
-    columns = (
+def jobs_table(
+    rows: Sequence[JobRow], *, cancel_url: Address | None, retry_url: Address | None
+) -> Table:
+    """What waits, runs and has ended in the background; the addresses where the person may act."""
+    columns = [
         Column("job", "Job"),
         Column("about", "About"),
         Column("state", "State"),
@@ -102,28 +70,43 @@ def jobs_table(rows: Sequence[JobRow]) -> Table:
         Column("created", "Asked for (UTC)", Kind.TIME),
         Column("finished", "Ended (UTC)", Kind.TIME),
         Column("outcome", "What came of it"),
-    )
+    ]
+    if cancel_url and retry_url:
+        columns.append(Column("do", "Do"))
+
+    def row(job: JobRow) -> Row:
+        cells = [
+            Cell(f"#{job.pk}"),
+            Cell(f"{job.kind} {job.subject}", note=job.requested_by),
+            Cell(
+                job.state,
+                note=job.progress_text,
+                tone="danger" if job.state == "failed" else "",
+                percent=job.percent if job.state == "running" else None,
+            ),
+            Cell(f"{job.attempts} of {job.max_attempts}"),
+            Cell(job.created_at),
+            Cell(job.finished_at, reason="it has not ended"),
+            Cell(job.outcome),
+        ]
+        if cancel_url and retry_url:
+            cells.append(Cell("", actions=_actions(job, cancel_url, retry_url)))
+        return Row(cells)
+
     return Table(
         "jobs",
         "Jobs: what waits or runs first",
         columns,
-        [
-            Row(
-                (
-                    Cell(f"#{row.pk}"),
-                    Cell(f"{row.kind} {row.subject}", note=row.requested_by),
-                    Cell(
-                        row.state,
-                        note=row.progress_text,
-                        tone="danger" if row.state == "failed" else "",
-                    ),
-                    Cell(f"{row.attempts} of {row.max_attempts}"),
-                    Cell(row.created_at),
-                    Cell(row.finished_at, reason="it has not ended"),
-                    Cell(row.outcome),
-                )
-            )
-            for row in rows
-        ],
+        [row(job) for job in rows],
         empty="Nothing was done in the background yet.",
     )
+
+
+def _actions(job: JobRow, cancel_url: Address, retry_url: Address) -> tuple[Action, ...]:
+    about = f"job {job.pk}, {job.kind} {job.subject}"
+    if job.is_active:
+        stopping = "it is stopping" if job.cancel_requested else ""
+        return (Action("Cancel", cancel_url(job.pk), about, stopping, key=f"cancel-{job.pk}"),)
+    if job.state in {"failed", "cancelled"}:
+        return (Action("Retry", retry_url(job.pk), about, key=f"retry-{job.pk}"),)
+    return ()

@@ -10,7 +10,7 @@ from string import ascii_lowercase
 from typing import Any
 
 from django import template
-from django.template import RequestContext
+from django.template import Context, RequestContext
 from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
 
@@ -131,9 +131,11 @@ def segments(value: object) -> tuple[Segment, ...]:
     return tuple(parts)
 
 
-@register.inclusion_tag("dashboards/_table.html")
+@register.inclusion_tag("dashboards/_table.html", takes_context=True)
 def show_table(
+    context: Context,
     table: Table,
+    *,
     state: PageState | None = None,
     sortable: tuple[str, ...] = (),
     default_sort: str = "",
@@ -158,6 +160,7 @@ def show_table(
         "variant": variant,
         "prefix": f"{table.key}-",
         "span": len(table.columns),
+        "csrf_token": context.get("csrf_token"),
     }
 
 

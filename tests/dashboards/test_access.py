@@ -15,17 +15,30 @@ PAGES = [
     "/tenants/acme/lines/",
     "/unallocated/lines/",
     "/reconciliation/",
-    "/reconciliation/deliveries/1/rejects/",
+    "/data-health/",
+    "/data-health/work/",
+    "/data-health/restatements/1/",
+    "/data-health/deliveries/1/rejects/",
 ]
-COMPANY_ONLY = ["/unallocated/lines/", "/reconciliation/", "/reconciliation/deliveries/1/rejects/"]
+COMPANY_ONLY = ["/unallocated/lines/", *PAGES[-5:]]
+ABSENT = 2
+"""The last pages are about rows that this company does not have."""
+ACTIONS = [
+    "/data-health/connections/bills/load/",
+    "/data-health/backfill/",
+    "/data-health/deliveries/1/again/",
+    "/data-health/jobs/1/cancel/",
+    "/data-health/jobs/1/retry/",
+]
 
 
 def test_every_page_is_in_this_story():
-    assert len(patterns()) == len(PAGES)
+    assert len(patterns()) == len(PAGES) + len(ACTIONS)
     assert [entry.label for entry in nav_entries()] == [
         "Overview",
         "Tenants",
         "Reconciliation",
+        "Data health",
         "Admin",
     ]
 
@@ -42,7 +55,25 @@ def test_a_stranger_is_sent_to_sign_in(db, url, ending, django_assert_num_querie
 
 def test_finance_and_approvers_see_every_page(alice, bob):
     for client in (alice, bob):
-        assert [client.get(url).status_code for url in PAGES[:-1]] == [200] * len(PAGES[:-1])
+        assert [client.get(url).status_code for url in PAGES[:-ABSENT]] == [200] * len(
+            PAGES[:-ABSENT]
+        )
+
+
+@pytest.mark.parametrize("url", ACTIONS)
+def test_only_who_operates_loads_may_push_a_button(  # noqa: PLR0917  # everyone there is
+    url, alice, bob, charlie, dora, erin
+):
+    stranger = Client().post(url)
+    assert stranger.status_code == 302
+    assert stranger["Location"].startswith("/sign-in/")
+    for client in (alice, bob, charlie, dora):
+        refused = client.post(url)
+        assert refused.status_code == 403
+        assert b"You may not start, retry or cancel loads" in refused.content
+    assert erin.post(url).status_code in {302, 404}
+    assert erin.get(url).status_code == 405
+    assert Client(enforce_csrf_checks=True).post(url).status_code == 403
 
 
 def test_dora_sees_no_page_and_reads_why(dora):
@@ -102,8 +133,8 @@ def test_the_navigation_holds_what_one_may_open(alice, erin, dora):
         page = client.get("/").content.decode()
         return [entry.label for entry in nav_entries() if f">{entry.label}</a></li>" in page]
 
-    assert rooms(alice) == ["Overview", "Tenants", "Reconciliation"]
-    assert rooms(erin) == ["Overview", "Tenants", "Reconciliation", "Admin"]
+    assert rooms(alice) == ["Overview", "Tenants", "Reconciliation", "Data health"]
+    assert rooms(erin) == ["Overview", "Tenants", "Reconciliation", "Data health", "Admin"]
     assert rooms(dora) == []
 
 

@@ -81,6 +81,7 @@ def test_page_csv_and_spreadsheet_say_the_same(alice):
         f"/tenants/acme/services/?{APRIL}&category=Compute",
         f"/tenants/acme/lines/?{APRIL}&category=Compute",
         "/reconciliation/?",
+        "/data-health/?",
     ):
         page = html(alice, url)
         table, book = download(alice, url), sheet(alice, url)
@@ -182,7 +183,7 @@ def test_reconciliation_says_that_every_cent_is_there(alice):
     page = words(alice, "/reconciliation/")
     assert "Every cent is accounted for: 15 charge lines of 1 source over 2 billing periods" in page
     rows = download(alice, "/reconciliation/?period=2026-04")
-    assert rows[1][:4] == ["AWS bill (saas-hourly)", "2026-04", "USD", "102.0576"]
+    assert rows[1][:5] == ["AWS bill (saas-hourly)", "2026-04", "open", "USD", "102.0576"]
     assert rows[1][rows[0].index("Difference")] == "0"
     assert "write it as YYYY-MM" in words(alice, "/reconciliation/?period=7d", 400)
 
@@ -190,11 +191,11 @@ def test_reconciliation_says_that_every_cent_is_there(alice):
 def test_a_row_that_was_put_aside_can_be_read_and_downloaded(alice, tmp_path):
     load_rejects(tmp_path)
     delivery = Delivery.objects.get(rejected_rows__gt=0)
-    url = f"/reconciliation/deliveries/{delivery.pk}/rejects/"
-    assert url in html(alice, "/reconciliation/")
+    url = f"/data-health/deliveries/{delivery.pk}/rejects/"
+    assert url in html(alice, "/data-health/")
     assert "1 of 2 rows could not be read" in words(alice, url)
     assert download(alice, f"{url}?")[1][:2] == ["bad.csv", "3"]
-    assert alice.get("/reconciliation/deliveries/999999/rejects/").status_code == 404
+    assert alice.get("/data-health/deliveries/999999/rejects/").status_code == 404
 
 
 def test_a_filter_that_revenue_does_not_have_shows_cost_only(alice):
@@ -249,7 +250,7 @@ def test_discovered_tenants_are_asked_about(alice, erin):
 def test_the_header_says_how_new_the_figures_are(alice):
     page = words(alice, "/")
     assert "as of 1 May 00:00 UTC · 2 of 2 sources fresh" in page
-    assert 'href="/reconciliation/#sources"' in html(alice, "/")
+    assert 'href="/data-health/"' in html(alice, "/")
 
 
 def test_an_empty_house_says_how_to_fill_it(db, on_30_april, as_person):
@@ -272,6 +273,7 @@ def test_an_empty_house_says_how_to_fill_it(db, on_30_april, as_person):
         (f"/tenants/acme/services/?{APRIL}&category=Compute", 14),
         (f"/tenants/acme/lines/?{APRIL}", 16),
         ("/reconciliation/", 13),
+        ("/data-health/", 32),
     ],
 )
 def test_a_page_asks_no_more_for_more_tenants(alice, django_assert_max_num_queries, url, most):

@@ -22,7 +22,8 @@ PAGES = {
     "unallocated": f"/unallocated/lines/?{APRIL}",
     "reconciliation": "/reconciliation/",
     "no data": "/tenants/acme/?period=2025-01",
-    "rejects": "/reconciliation/deliveries/{rejects}/rejects/",
+    "data health": "/data-health/",
+    "rejects": "/data-health/deliveries/{rejects}/rejects/",
 }
 _FINDINGS = """
 async () => {

@@ -1,0 +1,190 @@
+"""Data health: has everything come, what is under way, and what did newer deliveries change?"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import path, reverse
+from django.views.decorators.http import require_safe
+
+from allocation.restatements import restatement, restatements
+from allocation.selectors import reconciliation
+from allocation.source_days import source_days
+from dashboards.context import current_freshness
+from dashboards.navigation import NavEntry
+from dashboards.pages import answer, stateful
+from dashboards.presenters import health as present
+from dashboards.presenters import restatements as restated
+from dashboards.presenters import work
+from dashboards.state import PageState
+from finops import clock
+from finops.core.periods import Window, month_text
+from finops.job_views import active_subjects, recent_jobs
+from finops.permissions import Capability, Person, can, require
+from ingestion.models import Delivery
+from ingestion.selectors import connections, deliveries, line_types, rejected_rows, shared_bills
+
+NAV = NavEntry("Data health", "data-health", 60, Capability.VIEW_RECONCILIATION)
+_GRID_DAYS = 31
+_SHOWN_JOBS = 10
+_SHOWN_RESTATEMENTS = 20
+_SHOWN_REJECTS = 500
+_EXPORTED_REJECTS = 1_000_000
+
+
+@require(Capability.VIEW_RECONCILIATION)
+@stateful(default_period="mtd")
+def data_health(request: HttpRequest, state: PageState) -> HttpResponse:
+    """Sources by days, work under way, deliveries, restatements."""
+    found = deliveries()
+    table = present.deliveries_table(
+        found,
+        rejects_url=lambda pk: reverse("delivery-rejects", args=[pk]),
+        again_url=_url("delivery-again") if _may_operate(request.user) else None,
+        then_url=_then_url,
+    )
+    context: dict[str, Any] = {}
+    if not state.format:
+        now = clock.now()
+        window = Window(
+            state.today - timedelta(days=_GRID_DAYS - 1), state.today + timedelta(days=1)
+        )
+        grid = present.grid(source_days(window, now), list(window.each_day()))
+        freshness = current_freshness()
+        changed = restatements(limit=_SHOWN_RESTATEMENTS)
+        jobs = recent_jobs(now, limit=_SHOWN_JOBS)
+        totals = reconciliation()
+        context = {
+            "sentence": present.sentence(
+                freshness,
+                grid,
+                jobs,
+                sum(delivery.state == "rejected" for delivery in found),
+                sum(bool(row.difference) for row in totals),
+            ),
+            "grid": grid,
+            "sources": freshness.sources,
+            "totals": totals,
+            "apart": [row for row in totals if row.difference],
+            "newest_restated": restated.restated_sentence(changed[0]) if changed else "",
+            "restatements": restated.restatements_table(changed, _url("restatement")),
+            "shared_bills": shared_bills(),
+            "line_types": present.line_types_table(line_types()),
+        } | _work(request.user)
+    return answer(
+        request,
+        state,
+        "dashboards/health.html",
+        context,
+        table=table,
+        name="deliveries",
+        span=f"{state.today}",
+    )
+
+
+def _may_operate(user: Person) -> bool:
+    return can(user, Capability.OPERATE_LOADS)
+
+
+def _url(name: str) -> Any:
+    return lambda key: reverse(name, args=[key])
+
+
+def _then_url(delivery: Delivery) -> str:
+    """The tenants' figures of its month, as they were known when it was current."""
+    load = [load for load in delivery.loads.all() if load.committed_at][-1]
+    period = month_text(load.billing_period)
+    # To the second: the moment after it became visible, which no other delivery can share.
+    moment = (load.committed_at + timedelta(seconds=1)) if load.committed_at else clock.now()
+    return f"{reverse('tenants')}?period={period}&as_of={moment:%Y-%m-%dT%H:%M:%S}"
+
+
+def _work(user: Person) -> dict[str, Any]:
+    operate = _may_operate(user)
+    jobs = recent_jobs(clock.now(), limit=_SHOWN_JOBS)
+    return {
+        "may_operate": operate,
+        "connections": work.connections_table(
+            known := connections(),
+            loading=active_subjects("collect"),
+            load_url=_url("load-now") if operate else None,
+        ),
+        "connection_slugs": [connection.slug for connection in known],
+        "jobs": work.jobs_table(
+            jobs,
+            cancel_url=_url("job-cancel") if operate else None,
+            retry_url=_url("job-retry") if operate else None,
+        ),
+        "under_way": sum(job.is_active for job in jobs),
+    }
+
+
+@require_safe
+@require(Capability.VIEW_RECONCILIATION)
+def work_part(request: HttpRequest) -> HttpResponse:
+    """Connections and jobs alone: what the page asks for while something is under way."""
+    context = _work(request.user)
+    context["ended"] = not context["under_way"]
+    return render(request, "dashboards/_work.html", context)
+
+
+@require(Capability.VIEW_RECONCILIATION)
+@stateful(default_period="mtd")
+def restatement_page(request: HttpRequest, state: PageState, pk: int) -> HttpResponse:
+    """What one restatement changed, by tenant and category."""
+    row = restatement(pk)
+    if row is None:
+        msg = f"There is no restatement {pk}."
+        raise Http404(msg)
+    return answer(
+        request,
+        state,
+        "dashboards/restatement.html",
+        {"restated": row, "sentence": restated.restated_sentence(row)},
+        table=restated.restated_table(row),
+        name=f"restatement-{pk}",
+        span=month_text(row.billing_period),
+    )
+
+
+@require(Capability.VIEW_RECONCILIATION)
+@stateful(default_period="mtd")
+def delivery_rejects(request: HttpRequest, state: PageState, delivery_id: int) -> HttpResponse:
+    """The rows of one delivery that were put aside, each with its reason."""
+    delivery = get_object_or_404(
+        Delivery.objects.select_related("source__connection"), pk=delivery_id
+    )
+    limit = _EXPORTED_REJECTS if state.format else _SHOWN_REJECTS
+    rows = rejected_rows(delivery_id, limit)
+    context: dict[str, Any] = {
+        "delivery": delivery,
+        "shown": len(rows),
+        "may_be_more": len(rows) == limit,
+    }
+    if _may_operate(request.user):
+        url = reverse("delivery-again", args=[delivery_id])
+        context["actions"] = [present.again_action(delivery, url)]
+    return answer(
+        request,
+        state,
+        "dashboards/rejects.html",
+        context,
+        table=present.rejects_table(rows, delivery),
+        name=f"delivery-{delivery_id}-rejects",
+        span="all-rows",
+    )
+
+
+urlpatterns = [
+    path("data-health/", data_health, name="data-health"),
+    path("data-health/work/", work_part, name="work-part"),
+    path("data-health/restatements/<int:pk>/", restatement_page, name="restatement"),
+    path(
+        "data-health/deliveries/<int:delivery_id>/rejects/",
+        delivery_rejects,
+        name="delivery-rejects",
+    ),
+]

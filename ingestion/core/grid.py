@@ -1,0 +1,80 @@
+"""Which days of a source have come: one state and one reason for each. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+
+class DayState(StrEnum):
+    """What is known of one day of one source."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    DUE = "due"
+    LATE = "late"
+    MISSING = "missing"
+    OUTSIDE = "outside"
+
+
+@dataclass(frozen=True)
+class DayCell:
+    """One day of one source; ``reason`` is a clause for people."""
+
+    day: date
+    state: DayState
+    reason: str
+
+
+def bill_days(  # what decides a day, each by its name
+    days: Iterable[date],
+    *,
+    with_lines: Collection[date],
+    loaded_months: Collection[date],
+    first_month: date | None,
+    data_through: datetime | None,
+    expected_every: timedelta,
+    now: datetime,
+) -> list[DayCell]:
+    """The days of a bill. ``with_lines`` are those that a current load has a line for.
+
+    A day whose end is younger than ``expected_every`` is due, not late. Before the first month that was
+    ever loaded nothing is expected.
+    """
+    found = []
+    for day in days:
+        end = datetime.combine(day + timedelta(days=1), datetime.min.time(), now.tzinfo)
+        if first_month is None or day < first_month:
+            cell = DayCell(day, DayState.OUTSIDE, "before the first bill that was loaded")
+        elif data_through is not None and end <= data_through:
+            cell = _past(day, with_lines, loaded_months)
+        elif data_through is not None and day == data_through.date() and day in with_lines:
+            cell = DayCell(day, DayState.PARTIAL, f"usage has come until {data_through:%H:%M}")
+        elif now - end < expected_every:
+            hours = int(expected_every.total_seconds() // 3600)
+            cell = DayCell(day, DayState.DUE, f"expected within {hours} hours of its end")
+        else:
+            age = int((now - end).total_seconds() // 3600)
+            cell = DayCell(day, DayState.LATE, f"nothing has come {age} hours after its end")
+        found.append(cell)
+    return found
+
+
+def _past(day: date, with_lines: Collection[date], loaded_months: Collection[date]) -> DayCell:
+    if day in with_lines:
+        return DayCell(day, DayState.COMPLETE, "its charge lines have come")
+    if day.replace(day=1) not in loaded_months:
+        return DayCell(day, DayState.MISSING, f"the bill of {day:%Y-%m} is not loaded")
+    return DayCell(day, DayState.MISSING, "the bill has no charge line for it")
+
+
+def revenue_days(days: Iterable[date], *, with_revenue: Collection[date]) -> list[DayCell]:
+    """The days of a revenue source: those that an invoice covers are complete, none is ever late."""
+    return [
+        DayCell(day, DayState.COMPLETE, "invoices cover it")
+        if day in with_revenue
+        else DayCell(day, DayState.OUTSIDE, "no invoice covers it yet")
+        for day in days
+    ]
