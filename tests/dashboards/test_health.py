@@ -24,7 +24,7 @@ PAGE = "/data-health/"
 def text(client, url: str = PAGE) -> str:
     response = client.get(url)
     assert response.status_code == 200
-    return response.content.decode()
+    return str(response.content.decode())
 
 
 def words(client, url: str = PAGE) -> str:
