@@ -46,7 +46,13 @@ class FolderStore:
         self._root = root
 
     def keep(self, keys: Iterable[str]) -> None:
-        """They lie there already, and their bytes are on disk."""
+        """Their bytes are on disk; this makes their names last too."""
+        for folder in {(self._root / key).parent for key in keys}:
+            handle = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
 
     def here(self, key: str, size: int) -> Path:  # noqa: ARG002  # the engine says what is wrong with it
         """The file's path."""

@@ -172,7 +172,9 @@ def deliveries_table(
             Cell(delivery.error),
         ]
         if again_url:
-            cells.append(Cell("", actions=(again_action(delivery, again_url(delivery.pk)),)))
+            wanted = delivery.billing_period is not None or delivery.rejected_rows
+            action = again_action(delivery, again_url(delivery.pk))
+            cells.append(Cell("", actions=(action,) if wanted else ()))
         return Row(cells)
 
     return Table(

@@ -45,12 +45,13 @@ def bill_days(  # what decides a day, each by its name
     """
     found = []
     for day in days:
-        end = datetime.combine(day + timedelta(days=1), datetime.min.time(), now.tzinfo)
+        start = datetime.combine(day, datetime.min.time(), now.tzinfo)
+        end = start + timedelta(days=1)
         if first_month is None or day < first_month:
             cell = DayCell(day, DayState.OUTSIDE, "before the first bill that was loaded")
         elif data_through is not None and end <= data_through:
             cell = _past(day, with_lines, loaded_months)
-        elif data_through is not None and day == data_through.date() and day in with_lines:
+        elif data_through is not None and start < data_through and day in with_lines:
             cell = DayCell(day, DayState.PARTIAL, f"usage has come until {data_through:%H:%M}")
         elif now - end < expected_every:
             hours = int(expected_every.total_seconds() // 3600)
