@@ -5,6 +5,7 @@ from __future__ import annotations
 import calendar
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
 
@@ -31,14 +32,12 @@ def parse_moment(text: str) -> datetime:
 
     Raises ``PeriodError``.
     """
-    try:
-        if _DAY.fullmatch(text.strip()):
-            day = date.fromisoformat(text.strip())
-            return datetime.combine(day, time.max, UTC)
-        if _MINUTE.fullmatch(text.strip()):
-            return datetime.fromisoformat(text.strip().removesuffix("Z")).replace(tzinfo=UTC)
-    except ValueError:
-        pass
+    wanted = text.strip()
+    with suppress(ValueError):
+        if _DAY.fullmatch(wanted):
+            return datetime.combine(date.fromisoformat(wanted), time.max, UTC)
+        if _MINUTE.fullmatch(wanted):
+            return datetime.fromisoformat(wanted.removesuffix("Z")).replace(tzinfo=UTC)
     msg = f"{text!r} is not a moment: write a day as YYYY-MM-DD, or a time in UTC as YYYY-MM-DDTHH:MM."
     raise PeriodError(msg)
 
