@@ -120,7 +120,7 @@ def test_any_address_is_read_or_refused_and_what_is_read_is_kept(query):
         found = read_state("/", query, today=TODAY, default_period="30d")
     except StateError:
         return
-    copied = again(found, found.url())
+    copied = again(found, found.url(page=found.get("page")))
     assert (copied.params, copied.window, copied.granularity) == (
         found.params,
         found.window,
@@ -159,3 +159,9 @@ def test_no_period_reaches_past_the_last_whole_day_of_cost():
     assert window("from=2026-04-10&to=2026-04-30") == (date(2026, 4, 10), date(2026, 4, 20))
     assert window("period=2026-03") == (date(2026, 3, 1), date(2026, 3, 31))
     assert window("from=2026-04-21&to=2026-04-22") == (date(2026, 4, 21), date(2026, 4, 22))
+
+
+def test_any_change_but_to_the_page_returns_to_the_first_page():
+    found = state("page=3&team=core")
+    assert "page" not in found.url()
+    assert "page=3" in found.url(page="3")
