@@ -26,7 +26,7 @@ def generate(folder: Path, lines: int) -> int:
     subprocess.run(
         [
             *(sys.executable, str(ROOT / "manage.py"), "simulate", "--out", str(base)),
-            *("--months", "2", "--end", "2026-11-02"),
+            *("--months", "2", "--end", "2026-11-02T00:00Z"),
         ],
         check=True,
         stdout=subprocess.DEVNULL,
@@ -44,15 +44,16 @@ def generate(folder: Path, lines: int) -> int:
         "quote='\"', escape='\"', nullstr='')"
     )
     (count,) = engine.execute("SELECT count(*) FROM base").fetchone() or (0,)
+    letter = "chr(CAST(97 + copy % 10 AS INTEGER))"
     changed = {
         "identity_line_item_id": "md5(identity_line_item_id || copy)",
         "line_item_resource_id": "line_item_resource_id || CASE WHEN copy > 0 THEN '-' || copy ELSE '' END",
         "line_item_unblended_cost": (
             "CAST(CAST(line_item_unblended_cost AS DECIMAL(28,10)) * (1000 + copy) AS VARCHAR)"
         ),
-        "tags": "replace(tags, 'user:Tenant\":\"', 'user:Tenant\":\"' || chr(97 + copy % 10) || '-')",
+        "tags": f"replace(tags, 'user:Tenant\":\"', 'user:Tenant\":\"' || {letter} || '-')",
         "resource_tags": (
-            "replace(resource_tags, 'user_tenant\":\"', 'user_tenant\":\"' || chr(97 + copy % 10) || '-')"
+            f"replace(resource_tags, 'user_tenant\":\"', 'user_tenant\":\"' || {letter} || '-')"
         ),
     }
     select = ", ".join(

@@ -1,15 +1,17 @@
 """Read the files of one CUR delivery into Parquet, file by file, with control totals.
 
-A file goes two steps: its bytes become a file of texts (``ingestion.cur_stage``), and the engine types
-these into charge lines; the next file is staged while the engine types. Where a file has even one row
+A file goes two steps: its bytes become chunks of texts (``ingestion.cur_stage``), and the engine types
+these into charge lines; the next chunk is staged while the engine types. Where a file has even one row
 out of shape or beyond typing, the slow path parts it into sound rows and rows to put aside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +36,15 @@ if TYPE_CHECKING:
 _BATCH = 10_000
 _COMMITTED = (cur.COVERED, cur.NEGATION, cur.PLAN_FEE, cur.RESERVATION_FEE)
 _LEFT = "The engine cannot read a number or a time of the row."
+
+
+@dataclass(frozen=True)
+class Step:
+    """A staged chunk of a file, or, without one, the file's end and whether all its rows are in shape."""
+
+    number: int
+    staged: Staged | None
+    in_shape: bool = False
 
 
 class CurReader:
@@ -91,68 +102,114 @@ class CurReader:
         total = sum(self.facts[file.key].bytes for file in self.files)
         done = 0
         self.progress("reading", 0, total)
-        with connect() as engine, ThreadPoolExecutor(1, "stage") as pool:
-            waiting: list[Future[Staged | None]] = [
-                pool.submit(self._stage, number, file) for number, file in enumerate(self.files[:1])
-            ]
-            for number, file in enumerate(self.files):
-                staged = waiting.pop(0).result()
-                # One file ahead: what is staged takes room.
-                waiting += [
-                    pool.submit(self._stage, number + 1, ahead)
-                    for ahead in self.files[number + 1 : number + 2]
-                ]
-                target = self.folder / f"part-{number:05d}.parquet"
+        with connect(threads=beside_staging()) as engine, ThreadPoolExecutor(1, "stage") as pool:
+            # One chunk ahead, of this file or the next: what is staged takes room.
+            staging = self._staging()
+            ahead = pool.submit(next, staging, None)
+            chunks: list[Path] = []
+            is_whole = True
+            self._begin_file(engine)
+            while (step := ahead.result()) is not None:
+                ahead = pool.submit(next, staging, None)
+                file = self.files[step.number]
                 with _damage_of(file):
-                    self._type(engine, number, staged, target)
-                written.append(target)
+                    if step.staged is not None:
+                        is_whole = self._type_chunk(
+                            engine, step.staged, step.number, chunks, is_whole
+                        )
+                        continue
+                    written += self._end_file(engine, step, chunks, is_whole=is_whole)
                 done += self.facts[file.key].bytes
                 self.progress("reading", done, total)
+                chunks, is_whole = [], True
+                self._begin_file(engine)
             if derived := self._derive(engine, written):
                 written.append(derived)
         return written
 
     # --- one file --------------------------------------------------------------------------------
 
-    def _stage(self, number: int, file: SourceFile) -> Staged | None:
-        """The file as texts; ``None`` where a row is out of shape. Runs beside the engine."""
-        if is_parquet(file.path):
-            return None
-        return stage(file, self.facts[file.key], self._staged_path(number))
+    def _staging(self) -> Iterator[Step]:
+        """Every chunk of every file, and each file's end. Runs beside the engine."""
+        for number, file in enumerate(self.files):
+            if is_parquet(file.path):
+                yield Step(number, None, in_shape=False)
+                continue
+            chunks = stage(file, self.facts[file.key], self._staged_path(number))
+            while True:
+                try:
+                    yield Step(number, next(chunks))
+                except StopIteration as end:
+                    yield Step(number, None, in_shape=bool(end.value))
+                    break
 
     def _staged_path(self, number: int) -> Path:
         return self.folder / f"staged-{number:05d}.parquet"
 
-    def _type(
-        self,
-        engine: duckdb.DuckDBPyConnection,
-        number: int,
-        staged: Staged | None,
-        target: Path,
-    ) -> None:
-        """Type a staged file into ``target`` and count it; the slow way where the fast one stumbles."""
-        file, facts = self.files[number], self.facts[self.files[number].key]
+    @staticmethod
+    def _begin_file(engine: duckdb.DuckDBPyConnection) -> None:
         engine.execute(
             "CREATE OR REPLACE TEMP TABLE bad_tags(x_tags VARCHAR, x_resource_tags VARCHAR)"
         )
-        path = self._staged_path(number)
+
+    def _type_chunk(  # private, called once
+        self,
+        engine: duckdb.DuckDBPyConnection,
+        staged: Staged,
+        number: int,
+        chunks: list[Path],
+        is_wanted: bool,
+    ) -> bool:
+        """Type one chunk into a file of its own, unless the file needs the slow way already.
+
+        Returns whether every row so far could be typed.
+        """
         try:
-            is_whole = staged is not None and self._write(engine, staged, target)
-            if not is_whole:
-                staged = (
-                    delivered(engine, file, facts.lines - 1)
-                    if is_parquet(file.path)
-                    else stage_slowly(file, facts, path, self.redactor)
-                )
-                self.tally.put_aside(staged.aside)
-                if not self._write(engine, staged, target):
-                    self._put_aside_what_is_left(engine, file, staged)
-                    self._write(engine, staged, target)
+            if not is_wanted:
+                return False
+            chunks.append(self.folder / f"part-{number:05d}-{len(chunks):04d}.parquet")
+            return self._write(engine, staged, chunks[-1])
+        finally:
+            if staged.path:
+                staged.path.unlink()
+
+    def _end_file(
+        self, engine: duckdb.DuckDBPyConnection, step: Step, chunks: list[Path], *, is_whole: bool
+    ) -> list[Path]:
+        """Count the file's chunks; where not all of it fits, read it the slow way instead."""
+        if step.in_shape and is_whole:
+            written, have = (
+                chunks,
+                sql.known_columns(self.facts[self.files[step.number].key].header),
+            )
+        else:
+            for chunk in chunks:
+                chunk.unlink(missing_ok=True)
+            written, have = self._read_slowly(engine, step.number)
+        self.have |= have
+        if written:
+            self.tally.count(engine, _relation(written))
+        return written
+
+    def _read_slowly(
+        self, engine: duckdb.DuckDBPyConnection, number: int
+    ) -> tuple[list[Path], frozenset[str]]:
+        """A delivered Parquet file, or one that has a row out of shape or beyond typing."""
+        file, facts = self.files[number], self.facts[self.files[number].key]
+        path, target = self._staged_path(number), self.folder / f"part-{number:05d}.parquet"
+        try:
+            staged = (
+                delivered(engine, file, facts.lines - 1)
+                if is_parquet(file.path)
+                else stage_slowly(file, facts, path, self.redactor)
+            )
+            self.tally.put_aside(staged.aside)
+            if not self._write(engine, staged, target):
+                self._put_aside_what_is_left(engine, file, staged)
+                self._write(engine, staged, target)
         finally:
             path.unlink(missing_ok=True)
-        if staged is not None:
-            self.have |= staged.have
-        self.tally.count(engine, f"read_parquet({literal(sql.verbatim(str(target)))})")
+        return [target], staged.have
 
     def _write(self, engine: duckdb.DuckDBPyConnection, staged: Staged, target: Path) -> bool:
         """Type the staged rows into ``target``; whether every one of them could be."""
@@ -209,8 +266,7 @@ class CurReader:
         """What the lines together imply: unused commitment, and pairs that do not cancel."""
         if not set(self.tally.line_types) & set(_COMMITTED):
             return None
-        listed = ", ".join(literal(sql.verbatim(str(path))) for path in written)
-        lines = f"read_parquet([{listed}], hive_partitioning=false)"
+        lines = _relation(written)
         is_net = self.tally.basis == costs.NET
         if is_net:
             self._scale_unused(engine, lines)
@@ -244,6 +300,16 @@ class CurReader:
                 "INSERT INTO scaled_unused VALUES (?, ?, ?, ?)",
                 [(*fee, costs.scaled_unused(*fee)) for fee in fees],
             )
+
+
+def beside_staging() -> int:
+    """Threads for the engine: staging keeps one core busy, and more threads than cores only wait."""
+    return max((os.cpu_count() or 2) - 1, 1)
+
+
+def _relation(paths: Sequence[Path]) -> str:
+    listed = ", ".join(literal(sql.verbatim(str(path))) for path in paths)
+    return f"read_parquet([{listed}], hive_partitioning=false)"
 
 
 def _copy(engine: duckdb.DuckDBPyConnection, query: str, target: Path) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 _BLOCK = 4 << 20
 _ROW_GROUP = 120_000
+_CHUNK = 240_000
+"""Rows that are staged while those before them are typed: two of them bound the memory."""
+_LONGEST_CONSTANT = 2000
 
 
 @dataclass(frozen=True)
@@ -47,22 +50,74 @@ class Staged:
     have: frozenset[str]
     rows: int
     aside: tuple[Aside, ...] = ()
+    path: Path | None = None
 
 
-def stage(file: SourceFile, facts: FileFacts, target: Path) -> Staged | None:
-    """Read ``file`` to its end into ``target``, checking every byte.
+def stage(file: SourceFile, facts: FileFacts, target: Path) -> Generator[Staged, None, bool]:
+    """Read ``file`` to its end, checking every byte; chunk by chunk into files beside ``target``.
 
-    ``None`` where a row is out of shape: then ``stage_slowly`` has the last word. Raises
-    ``SourceError`` where the bytes themselves are damaged.
+    The caller removes each chunk's file when it is done with it. Returns whether every row is in shape:
+    where not, the chunks do not count and ``stage_slowly`` has the last word. Raises ``SourceError``
+    where the bytes themselves are damaged.
     """
-    header = facts.header
+    rows = 0
     with Checked(file, facts) as stream:
-        rows = _write(stream, header, target, numbered=False)
+        chunks = _chunks(stream, facts.header, target)
+        while True:
+            try:
+                chunk = next(chunks)
+            except StopIteration as end:
+                in_shape = bool(end.value)
+                break
+            rows += chunk.rows
+            yield chunk
         whole = stream.drain()
     # A row that spans lines, a blank line or a swallowed one makes rows and lines differ.
-    if rows is None or whole.has_nul or rows != max(whole.lines - 1, 0):
-        return None
-    return Staged(_relation(target, header), sql.known_columns(header), rows)
+    return in_shape and not whole.has_nul and rows == max(whole.lines - 1, 0)
+
+
+def _chunks(stream: Any, header: Sequence[str], target: Path) -> Generator[Staged, None, bool]:
+    """Chunks of the stream as files of texts; columns in which all rows agree are no part of the file."""
+    import pyarrow as pa  # noqa: PLC0415  # loaded with the engine, not with the app
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    have = sql.known_columns(header)
+    try:
+        for number, table in enumerate(_groups(_open(stream, header), pa)):
+            constants = _constants(table)
+            path = target.with_name(f"{target.stem}-{number:04d}.parquet")
+            varied = table.drop_columns(list(constants))
+            # Written as dictionaries, and read as the texts that they are of: the Arrow schema would
+            # only say the former.
+            pq.write_table(
+                varied,
+                path,
+                compression="none",
+                write_statistics=False,
+                row_group_size=_ROW_GROUP,
+                store_schema=False,
+            )
+            used = [(name, "VARCHAR") for name in header if cur.is_used(name)]
+            relation = sql.parquet_texts(str(path), used, DUCKDB, constants=constants)
+            yield Staged(relation, have, table.num_rows, path=path)
+    except pa.ArrowInvalid as error:
+        if getattr(stream, "problem", None):
+            raise stream.problem from None
+        return "Empty CSV" in str(error)
+    return True
+
+
+def _constants(table: Any) -> dict[str, str]:
+    """The columns that hold one text in all rows, and that text; one column is always left."""
+    found = {}
+    for name in table.column_names[1:]:
+        column = table.column(name)
+        # Unified: every chunk has the dictionary of all.
+        if len(column.chunk(0).dictionary) == 1:
+            text = column.chunk(0).dictionary[0].as_py()
+            if "\0" not in text and len(text) <= _LONGEST_CONSTANT:
+                found[name] = text
+    return found
 
 
 def stage_slowly(file: SourceFile, facts: FileFacts, target: Path, hide: Redactor) -> Staged:
@@ -89,7 +144,7 @@ def stage_slowly(file: SourceFile, facts: FileFacts, target: Path, hide: Redacto
                 else:
                     aside.append(put_aside(file, canonical, row, hide))
         with clean.open("rb") as again:
-            rows = _write(again, header, target, numbered=True)
+            rows = _write(again, header, target)
     finally:
         clean.unlink(missing_ok=True)
     if rows != sound:
@@ -114,11 +169,10 @@ def _relation(path: Path, header: Sequence[str]) -> str:
     return sql.parquet_texts(str(path), used, DUCKDB)
 
 
-def _write(stream: Any, header: Sequence[str], target: Path, *, numbered: bool) -> int | None:
-    """Write the used columns as texts; the number of rows, or ``None`` where one is out of shape."""
-    import pyarrow as pa  # noqa: PLC0415  # loaded with the engine, not with the app
+def _open(stream: Any, header: Sequence[str], *, numbered: bool = False) -> Iterator[Any]:
+    """Batches of the used columns, each text kept once. Raises ``pa.ArrowInvalid``."""
+    import pyarrow as pa  # noqa: PLC0415
     import pyarrow.csv as pacsv  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
 
     names = [*header, sql.LINE_NUMBER] if numbered else list(header)
     used = {
@@ -127,30 +181,42 @@ def _write(stream: Any, header: Sequence[str], target: Path, *, numbered: bool) 
         if cur.is_used(name) or name == sql.LINE_NUMBER
     }
     text = pa.dictionary(pa.int32(), pa.string())
-    schema = pa.schema([(name, pa.string()) for name in used.values()])
+    reader = pacsv.open_csv(
+        stream,
+        # Columns by place: names may differ by case alone in columns that nobody uses.
+        read_options=pacsv.ReadOptions(
+            block_size=_BLOCK,
+            column_names=[f"c{i}" for i in range(len(names))],
+            skip_rows=1,
+            use_threads=False,
+        ),
+        parse_options=pacsv.ParseOptions(ignore_empty_lines=False),
+        convert_options=pacsv.ConvertOptions(
+            include_columns=list(used),
+            column_types=dict.fromkeys(used, text),
+            strings_can_be_null=False,
+        ),
+    )
+    for batch in reader:
+        yield batch.rename_columns(list(used.values()))
+
+
+def _write(stream: Any, header: Sequence[str], target: Path) -> int:
+    """Write the used columns of numbered, sound rows as texts; the number of rows."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    names = [name for name in header if cur.is_used(name)]
+    schema = pa.schema([(name, pa.string()) for name in [*names, sql.LINE_NUMBER]])
     rows = 0
     try:
-        reader = pacsv.open_csv(
-            stream,
-            # Columns by place: names may differ by case alone in columns that nobody uses.
-            read_options=pacsv.ReadOptions(
-                block_size=_BLOCK, column_names=[f"c{i}" for i in range(len(names))], skip_rows=1
-            ),
-            parse_options=pacsv.ParseOptions(ignore_empty_lines=False),
-            convert_options=pacsv.ConvertOptions(
-                include_columns=list(used),
-                column_types=dict.fromkeys(used, text),
-                strings_can_be_null=False,
-            ),
-        )
         with pq.ParquetWriter(target, schema, compression="none", write_statistics=False) as writer:
-            for table in _groups(reader, pa):
+            for table in _groups(_open(stream, header, numbered=True), pa):
                 rows += table.num_rows
-                writer.write_table(table.rename_columns(list(used.values())).cast(schema))
+                writer.write_table(table.cast(schema))
     except pa.ArrowInvalid as error:
-        if getattr(stream, "problem", None):
-            raise stream.problem from None
-        return 0 if "Empty CSV" in str(error) else None
+        if "Empty CSV" not in str(error):
+            raise
     return rows
 
 
@@ -160,7 +226,7 @@ def _groups(batches: Iterable[Any], pa: Any) -> Iterator[Any]:
     for batch in batches:
         waiting.append(batch)
         count += batch.num_rows
-        if count >= _ROW_GROUP:
+        if count >= _CHUNK:
             yield pa.Table.from_batches(waiting).unify_dictionaries()
             waiting, count = [], 0
     if waiting:

@@ -7,7 +7,7 @@ Every form of the CUR first becomes one relation of texts with canonical names (
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from finops.core.amounts import MAX_AMOUNT_TEXT, NEXT_TO_NOTHING
 from finops.core.dialect import Dialect, identifier, literal
@@ -83,16 +83,26 @@ def verbatim(path: str) -> str:
 
 
 def parquet_texts(
-    path: str, schema: Sequence[tuple[str, str]], dialect: Dialect, *, number_rows: bool = False
+    path: str,
+    schema: Sequence[tuple[str, str]],
+    dialect: Dialect,
+    *,
+    number_rows: bool = False,
+    constants: Mapping[str, str] | None = None,
 ) -> str:
     """A Parquet file as a relation of texts, as the CSV form prints them.
 
     ``schema`` is name and engine type of each column. A double becomes its shortest text, the one that
-    reads back as the same double: a cast to a decimal would invent digits.
+    reads back as the same double: a cast to a decimal would invent digits. ``constants`` are columns
+    that the file leaves out because every row holds the same text.
     """
     numbers = ", file_row_number=true" if number_rows else ""
     relation = f"read_parquet({literal(verbatim(path))}, hive_partitioning=false{numbers})"
-    texts = {name: _as_text(name, kind, dialect) for name, kind in schema}
+    same = constants or {}
+    texts = {
+        name: literal(same[name]) if name in same else _as_text(name, kind, dialect)
+        for name, kind in schema
+    }
     if number_rows:
         # The header of the CSV form is line 1.
         texts[LINE_NUMBER] = "CAST(file_row_number + 2 AS VARCHAR)"

@@ -270,3 +270,36 @@ def test_one_broken_period_does_not_stop_another(bill, tmp_path):
     cut_off(tmp_path / may.key(0))
     assert load(tmp_path).exit_code == 1
     assert only_row().billing_period == date(2026, 4, 1)
+
+
+def test_a_file_of_many_chunks_gives_the_ledger_of_one(bill, tmp_path, monkeypatch):
+    rows = [
+        line(f"{number}.25", tenant="acme", day=number, line_item_resource_id=f"i-{number}")
+        for number in range(1, 8)
+    ]
+    export = replace(bill, rows=[*rows, *(dict(rows[0], bill_invoice_id="") for _ in range(3))])
+    folder = export.write(tmp_path)
+    load(folder)
+    expected = only_row(), sorted(LedgerDay.objects.values_list("day", "billed_cost", "lines"))
+    monkeypatch.setattr("ingestion.cur_stage._CHUNK", 1)
+    monkeypatch.setattr("ingestion.cur_stage._BLOCK", 1 << 10)
+    assert [one.status for one in ingest(kind="aws_cur", location=folder, again=True).outcomes] == [
+        "loaded"
+    ]
+    found = only_row(), sorted(LedgerDay.objects.values_list("day", "billed_cost", "lines"))
+    assert found == expected
+    current = Load.objects.get(state="current")
+    assert current.files.filter(kind="charges").count() > 2
+
+
+@pytest.mark.parametrize("bad", [{"line_item_unblended_cost": "ten"}, {"tags": "{not json"}])
+def test_a_bad_row_in_a_late_chunk_is_put_aside_alone(bill, tmp_path, monkeypatch, settings, bad):
+    monkeypatch.setattr("ingestion.cur_stage._CHUNK", 1)
+    monkeypatch.setattr("ingestion.cur_stage._BLOCK", 1 << 10)
+    rows = [line(f"{number}.25", tenant="acme", day=number) for number in range(1, 8)]
+    export = replace(bill, rows=[*rows, line("3", **bad), *rows])
+    report = load(export.write(tmp_path))
+    assert report.outcomes[0].rejected_rows == 1
+    assert only_row().lines == 14
+    names = {path.name for path in settings.LAKE_DIR.rglob("*.parquet")}
+    assert names == {"part-00000.parquet"}, "chunks and staged files are gone"
