@@ -11,6 +11,7 @@ from django.db import connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 _BATCH = 5_000
+_REMEMBERED = 50_000
 
 
 def insert_rows(
@@ -54,7 +55,21 @@ def _converter(
     plain = field.target_field if isinstance(field, models.ForeignKey) else field
     if isinstance(plain, models.CharField | models.TextField | models.IntegerField):
         return None
-    return partial(field.get_db_prep_save, connection=connection)
+    return _remembering(partial(field.get_db_prep_save, connection=connection))
+
+
+def _remembering(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """``convert``, asked once per distinct value: days, ids and zeros fill most of a ledger's columns."""
+    known: dict[Any, Any] = {}
+
+    def turn(value: Any) -> Any:
+        if value not in known:
+            if len(known) >= _REMEMBERED:
+                known.clear()
+            known[value] = convert(value)
+        return known[value]
+
+    return turn
 
 
 def _field(model: type[models.Model], attname: str) -> models.Field[Any, Any]:

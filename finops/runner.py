@@ -40,11 +40,12 @@ class Runner:
     def __init__(self, *, worker: str = "", is_ending: Callable[[], bool] = lambda: False) -> None:
         self._worker = worker or worker_name()
         self._is_ending = is_ending
+        self._handed_back = False
 
     def work_off(self) -> int:
         """Do jobs until none may run; how many were done."""
         done = 0
-        while not self._is_ending() and self.work_one():
+        while not (self._is_ending() or self._handed_back) and self.work_one():
             done += 1
         return done
 
@@ -66,6 +67,8 @@ class Runner:
             logger.warning("job is another worker's by now", extra=about)
         except job_table.StopRequested:
             job_table.stopped(job)
+            # Who hands a job back is to end: it may not take the same job, or another one, up again.
+            self._handed_back = not Job.objects.filter(pk=job.pk, cancel_requested=True).exists()
             logger.info("job stopped", extra=about)
         except (JobError, UnknownPlugin) as error:
             final = getattr(error, "final", True)

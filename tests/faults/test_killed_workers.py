@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -160,3 +162,44 @@ def test_celery_rings_the_worker_and_a_killed_one_loses_nothing(bill):
                 one.terminate()
                 one.wait(30)
         app.control.purge()
+
+
+@pytest.mark.skipif(not settings.REDIS_URL, reason="needs Redis: .ci/run has one")
+def test_a_celery_worker_that_is_asked_to_end_hands_back_its_own_jobs_only(bill):
+    from finops.celery import app
+
+    app.control.purge()
+    command = ("-m", "celery", "-A", "finops.celery", "worker", "--concurrency", "1", "--pool")
+    first = process(*command, "prefork", REDIS_URL=settings.REDIS_URL)
+    try:
+        request_load(slug="bills")
+        until(is_running)
+        elsewhere = Job.objects.create(
+            kind="collect",
+            subject="another",
+            state="running",
+            worker=f"{platform.node()}:1:2",
+            claim_token=uuid.uuid4(),
+            heartbeat_at=clock.now(),
+            run_after=clock.now(),
+            created_at=clock.now(),
+        )
+        child = int(Job.objects.get(subject="bills").worker.rpartition(":")[2])
+        # It stands still until its parent has asked, so that it cannot be done before.
+        os.kill(child, signal.SIGSTOP)
+        first.send_signal(signal.SIGTERM)
+        until(Job.objects.filter(subject="bills", hand_back_requested=True).exists)
+        os.kill(child, signal.SIGCONT)
+        first.wait(60)
+    finally:
+        if first.poll() is None:
+            first.kill()
+        app.control.purge()
+    job = Job.objects.get(subject="bills")
+    assert (job.state, job.attempts, job.worker) == ("queued", 0, "")
+    elsewhere.refresh_from_db()
+    assert not elsewhere.hand_back_requested
+    assert not reconciliation()
+    elsewhere.delete()
+    call_command("work", until_idle=True)
+    assert is_whole(bill)
