@@ -15,6 +15,7 @@ from simulator.rhythm import US, Rhythm
 EC2, S3, RDS, LAMBDA = "AmazonEC2", "AmazonS3", "AmazonRDS", "AWSLambda"
 CLOUDFRONT, EKS, CLOUDWATCH, ELB = "AmazonCloudFront", "AmazonEKS", "AmazonCloudWatch", "AWSELB"
 SUPPORT = "AWSSupportBusiness"
+PLANS = "ComputeSavingsPlans"
 
 PRODUCT_NAMES: dict[str, str] = {
     EC2: "Amazon Elastic Compute Cloud",
@@ -26,6 +27,7 @@ PRODUCT_NAMES: dict[str, str] = {
     CLOUDWATCH: "AmazonCloudWatch",
     ELB: "Elastic Load Balancing",
     SUPPORT: "AWS Support (Business)",
+    PLANS: "Savings Plans for AWS Compute usage",
 }
 """Product code to the ``product_name`` of the product map."""
 
@@ -42,6 +44,7 @@ SERVICE_NUMBERS = {
     CLOUDWATCH: "23517367481",
     ELB: "23517367617",
     SUPPORT: "",
+    PLANS: "",
 }
 """Product code to ``reservation_subscription_id``, which AWS fills on on-demand rows too."""
 

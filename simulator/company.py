@@ -184,6 +184,10 @@ PLATFORM_RESOURCES: tuple[Shared, ...] = (
 SUPPORT_FEE = Decimal("1900.00")
 """AWS Business support, USD a month, a flat fee on the first day."""
 
+PLAN_COMMITMENT = Decimal("3.20")
+PLAN_PER_CENT = 72
+"""A Compute Savings Plan, no upfront: USD an hour, and what covered usage takes of it per 100 USD."""
+
 TAX_PER_MILLE = 32
 """Sales tax on each product's net cost, settled when the month is closed."""
 

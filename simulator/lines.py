@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from simulator import catalogue, company, numbers, rhythm, rows, seeded
+from simulator import catalogue, company, numbers, plan, rhythm, rows, seeded
 from simulator.company import Tagging
 from simulator.resources import Meter, World
 from simulator.rows import Bill, Template
@@ -75,7 +75,7 @@ class Tally:
         self.cost_by_owner[owner] += cost
         if line_type != "Tax":
             self.cost_by_product[product] += cost
-        if meter and line_type == "Usage":
+        if meter and line_type in {"Usage", plan.COVERED}:
             self.usage_by_tagging[meter.resource.tagging] += cost
         if meter and meter.resource.tagging is Tagging.CORRECT:
             self.tagged_by_owner[owner] += cost
@@ -116,6 +116,7 @@ def build(world: World, month: Month, tally: Tally) -> Iterator[list[str]]:
         for meter in world.meters
         if meter.key in world.credited
     }
+    committed = _Committed(world, bill)
     start = month.start
     while start < month.until:
         passed = min(24, int((month.until - start) / HOUR))
@@ -125,11 +126,14 @@ def build(world: World, month: Month, tally: Tally) -> Iterator[list[str]]:
                 if day.whole:
                     _write_daily(day, template, meter, daily_amount(world, month, start, meter))
                 continue
+            if plan.is_covered(meter):
+                continue
             amounts = hourly_amounts(world, month, start, meter)[:passed]
             costs = [numbers.cost_of(amount, meter.rate) for amount in amounts]
             _write_hourly(day, template, meter, amounts, costs)
             if meter.key in promotions and start.day <= company.CREDIT_DAYS:
                 _write_credits(day, promotions[meter.key], meter, costs)
+        _write_plan(day, committed, world, month)
         yield day.rows
         start += timedelta(days=1)
     yield _monthly_rows(world, month, bill, tally)
@@ -200,6 +204,65 @@ def _write_hourly(
             )
         )
     day.tally.add("Usage", meter.sku.product_code, meter, sum(costs), len(costs))
+
+
+class _Committed:
+    """The meters that the Savings Plan may cover, with the templates of their lines."""
+
+    def __init__(self, world: World, bill: Bill) -> None:
+        arn = plan.arn(world)
+        self.meters = [meter for meter in world.meters if plan.is_covered(meter)]
+        self.fee = rows.plan_fee_template(bill, arn)
+        self.usage = {meter.key: rows.usage_template(bill, meter) for meter in self.meters}
+        self.covered, self.negation = (
+            {meter.key: rows.plan_template(bill, meter, kind, arn) for meter in self.meters}
+            for kind in (plan.COVERED, plan.NEGATION)
+        )
+
+
+def _write_plan(day: _Day, committed: _Committed, world: World, month: Month) -> None:
+    """The day's lines of covered meters, hour by hour, and the plan's fee for each hour."""
+    text = numbers.java_double
+    amounts = [
+        (meter, hourly_amounts(world, month, day.start, meter)) for meter in committed.meters
+    ]
+    for hour, (interval, span) in enumerate(day.hours):
+        used = 0
+        metered = [(m, of[hour], numbers.cost_of(of[hour], m.rate)) for m, of in amounts]
+        for one in plan.cover(metered):
+            meter, cost = one.meter, text(one.cost)
+            kind = committed.usage if one.taken is None else committed.covered
+            row = kind[meter.key].row(
+                interval,
+                span,
+                cost=cost,
+                amount=text(one.amount),
+                list_cost=cost,
+                normalized=text(one.amount * meter.sku.normalization),
+            )
+            day.rows.append(row.replace(rows.PLAN_CELL, text(one.taken or 0)))
+            product = meter.sku.product_code
+            day.tally.add(
+                "Usage" if one.taken is None else plan.COVERED, product, meter, one.cost, 1
+            )
+            if one.taken is not None:
+                used += one.taken
+                negation = committed.negation[meter.key]
+                day.rows.append(
+                    negation.row(
+                        interval,
+                        span,
+                        cost=text(-one.cost),
+                        amount=text(one.amount),
+                        list_cost="0.0",
+                    )
+                )
+                day.tally.add(plan.NEGATION, product, meter, -one.cost, 1)
+        fee = committed.fee.row(
+            interval, span, cost=text(plan.commitment()), amount="1.0", list_cost="0.0"
+        )
+        day.rows.append(fee.replace(rows.PLAN_CELL, text(used)))
+        day.tally.add(plan.FEE, catalogue.PLANS, None, plan.commitment(), 1)
 
 
 def _write_daily(day: _Day, template: Template, meter: Meter, amount: int) -> None:

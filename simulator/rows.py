@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from simulator import catalogue, company, numbers, seeded
+from simulator import catalogue, company, numbers, plan, seeded
 from simulator.columns import POSITIONS, UNSET
 from simulator.resources import Meter, World, json_text
 from simulator.rhythm import EU, US
@@ -23,6 +23,8 @@ _MOVING = (
     "line_item_usage_start_date",
     "pricing_public_on_demand_cost",
 )
+PLAN_CELL = "@plan@"
+"""Stands in a row where an amount of the Savings Plan belongs."""
 _SPECIAL = frozenset('",\n\r')
 
 
@@ -99,6 +101,49 @@ def adjustment_template(bill: Bill, meter: Meter, line_type: str, text: str) -> 
     for name in ("line_item_blended_rate", "line_item_unblended_rate", "pricing_rate_code"):
         cells[name] = ""
     return _template(cells)
+
+
+def plan_template(bill: Bill, meter: Meter, line_type: str, plan_arn: str) -> Template:
+    """Usage that a Savings Plan covers, or its negation; the effective cost is ``PLAN_CELL``."""
+    cells = _usage_cells(bill, meter, line_type)
+    if line_type != plan.COVERED:
+        cells["line_item_line_item_description"] = (
+            f"SavingsPlanNegation used by AccountId : {_payer(bill)}"
+        )
+    else:
+        cells["savings_plan_savings_plan_effective_cost"] = PLAN_CELL
+    return _template(cells | _plan_cells(plan_arn))
+
+
+def plan_fee_template(bill: Bill, plan_arn: str) -> Template:
+    """One hour of a Savings Plan's commitment; what of it was used is ``PLAN_CELL``."""
+    commitment = numbers.java_double(plan.commitment())
+    cells = _common_cells(bill, company.PAYER, plan.FEE, catalogue.PLANS)
+    cells |= {
+        "identity_line_item_id": _line_id(bill, plan.FEE, plan_arn, _payer(bill)),
+        "line_item_line_item_description": "1 year No Upfront Compute Savings Plan",
+        "line_item_resource_id": plan_arn,
+        "line_item_usage_type": "ComputeSP:1yrNoUpfront",
+        "pricing_unit": "Hrs",
+        "product": json_text({"product_name": catalogue.PRODUCT_NAMES[catalogue.PLANS]}),
+        "savings_plan_recurring_commitment_for_billing_period": commitment,
+        "savings_plan_total_commitment_to_date": commitment,
+        "savings_plan_used_commitment": PLAN_CELL,
+    }
+    return _template(cells | _plan_cells(plan_arn))
+
+
+def _plan_cells(plan_arn: str) -> dict[str, str]:
+    return {
+        "savings_plan_offering_type": "ComputeSavingsPlans",
+        "savings_plan_payment_option": "No Upfront",
+        "savings_plan_purchase_term": "1yr",
+        "savings_plan_savings_plan_a_r_n": plan_arn,
+    }
+
+
+def _payer(bill: Bill) -> str:
+    return bill.world.account_id(company.PAYER)
 
 
 def product_template(

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
+from allocation.bridges import bridge
 from allocation.core.figures import Slice
 from allocation.core.pnl import Verdict
 from allocation.selectors import pnl_by_tenant, reconciliation
@@ -51,6 +52,19 @@ def test_the_ledger_equals_what_was_planted(truth):
         # The ledger keeps 8 decimals a row; what that leaves is the named residual.
         borne = EXACT.add(pnls[tenant].cost, pnls[tenant].credits)
         assert abs(EXACT.subtract(borne, Decimal(planted))) < Decimal("0.00001")
+
+
+def test_the_bridge_spreads_the_savings_plan_over_what_used_it(truth):
+    steps = {line.step: line for line in bridge()}
+    hours = 8 * 24
+    fee = steps["savings plan recurring fee"]
+    assert (fee.billed_cost, fee.effective_cost, fee.lines) == (Decimal("3.2") * hours, 0, hours)
+    covered, negation = steps["savings plan covered"], steps["savings plan negation"]
+    assert (covered.billed_cost, negation.billed_cost, negation.effective_cost) == (0, 0, 0)
+    spread = exact_sum([covered.effective_cost, steps["unused commitment"].effective_cost])
+    assert spread == fee.billed_cost, "what was paid is what was used and what nobody used"
+    assert steps["unused commitment"].effective_cost > 0
+    assert "savings plan remainder" not in steps
 
 
 def test_about_sixty_percent_of_the_cost_is_tagged(truth):

@@ -50,7 +50,7 @@ def read(quarter: Simulated) -> dict[str, dict[str, object]]:
             owned[owners.get(row["line_item_resource_id"]) or "shared"] += cost
             signs[kind].add(cost > 0)
             invoice_ids.add(row["bill_invoice_id"])
-            if kind == "Usage" and cost > 0:
+            if kind in {"Usage", "SavingsPlanCoveredUsage"} and cost > 0:
                 positive += cost
                 if row["resource_tags"] not in known:
                     known[row["resource_tags"]] = read_correctly(row, slugs)
@@ -102,9 +102,33 @@ def test_a_fifth_of_usage_cost_is_the_platform(quarter: Simulated):
 
 
 def test_every_type_of_line_is_there(read):
-    assert set(read["2026-02"]["types"]) == {"Usage", "Credit", "Fee", "Tax"}
-    assert set(read["2026-03"]["types"]) == {"Usage", "Credit", "Fee", "Tax", "Refund"}
+    always = {"Usage", "Credit", "Fee", "Tax", *PLAN_LINES}
+    assert set(read["2026-02"]["types"]) == always
+    assert set(read["2026-03"]["types"]) == always | {"Refund"}
     assert read["2026-03"]["types"]["Refund"] == 1
+
+
+PLAN_LINES = {"SavingsPlanCoveredUsage", "SavingsPlanNegation", "SavingsPlanRecurringFee"}
+
+
+def test_each_hour_of_the_savings_plan_adds_up(quarter: Simulated):
+    hours: dict[str, dict[str, Decimal]] = {}
+    for row in quarter.rows("2026-03"):
+        kind = row["line_item_line_item_type"]
+        if kind not in PLAN_LINES:
+            continue
+        hour = hours.setdefault(row["identity_time_interval"], defaultdict(Decimal))
+        hour[kind] += Decimal(row["line_item_unblended_cost"])
+        hour["taken"] += Decimal(row["savings_plan_savings_plan_effective_cost"])
+        hour["used"] += Decimal(row["savings_plan_used_commitment"])
+        hour["commitment"] += Decimal(row["savings_plan_total_commitment_to_date"])
+    assert len(hours) == 31 * 24
+    for hour in hours.values():
+        assert hour["SavingsPlanCoveredUsage"] == -hour["SavingsPlanNegation"] > 0
+        assert hour["SavingsPlanRecurringFee"] == hour["commitment"] == Decimal("3.2")
+        assert 0 < hour["taken"] == hour["used"] <= hour["commitment"]
+    left = sum(hour["commitment"] - hour["used"] for hour in hours.values())
+    assert left > 0, "some of the commitment is used by nobody"
 
 
 def test_credits_and_refunds_are_negative_and_the_rest_is_not(read):
@@ -117,7 +141,7 @@ def test_credits_and_refunds_are_negative_and_the_rest_is_not(read):
 def test_taxes_are_settled_when_the_month_is_closed(read):
     for period, seen in read.items():
         products = [product for product, _, _ in seen["taxes"]]
-        assert len(products) == len(set(products)) == 9
+        assert len(products) == len(set(products)) == 10
         assert {when for _, _, when in seen["taxes"]} == {
             f"{period}-01T00:00:00Z/{period}-02T00:00:00Z"
         }

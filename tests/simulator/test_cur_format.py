@@ -125,7 +125,7 @@ def test_lines_are_of_an_hour_or_a_day_and_lie_in_the_month(days_rows: Rows):
 def test_services_accounts_and_regions_are_those_of_the_company(days_rows: Rows):
     assert {row["line_item_product_code"] for row in days_rows} == {
         "AmazonEC2", "AmazonS3", "AmazonRDS", "AWSLambda", "AmazonCloudFront", "AmazonEKS",
-        "AmazonCloudWatch", "AWSELB", "AWSSupportBusiness",
+        "AmazonCloudWatch", "AWSELB", "AWSSupportBusiness", "ComputeSavingsPlans",
     }  # fmt: skip
     accounts = {row["line_item_usage_account_id"] for row in days_rows}
     assert len(accounts) == 9
@@ -142,4 +142,7 @@ def test_a_first_hour_is_a_whole_delivery():
     first = simulate(utc(2026, 10, 1), utc(2026, 10, 1, 1))
     rows = list(first.rows(PERIOD))
     assert first.truth["months"][PERIOD]["lines"] == len(rows) > 100
-    assert {row["line_item_line_item_type"] for row in rows} == {"Usage", "Credit", "Fee", "Tax"}
+    assert {row["line_item_line_item_type"] for row in rows} == {
+        "Usage", "Credit", "Fee", "Tax",
+        "SavingsPlanCoveredUsage", "SavingsPlanNegation", "SavingsPlanRecurringFee",
+    }  # fmt: skip
