@@ -85,7 +85,7 @@ def _freshness(source: Source, now: datetime) -> SourceFreshness:
         )
     age = now - newest
     fresh = age <= timedelta(hours=source.expected_every_hours)
-    hours = int(age.total_seconds() // 3600)
+    hours = max(int(age.total_seconds() // 3600), 0)
     reason = (
         f"The newest usage is {hours} hours old; expected within {source.expected_every_hours}."
     )
