@@ -49,16 +49,19 @@ def narrowed_reason(names: Iterable[str]) -> str:
     return f"revenue is not split by {named}" if named else ""
 
 
-def shown(pnl: Pnl, narrowed: str = "") -> Shown:
-    """``pnl`` in cents; ``narrowed`` is the reason why revenue cannot stand beside this cost."""
+def shown(pnl: Pnl, narrowed: str = "", gap: str = "") -> Shown:
+    """``pnl`` in cents; ``narrowed`` is the reason why revenue cannot stand beside this cost.
+
+    ``gap`` says which bills are missing: then there is no profit, because cost is missing, not zero.
+    """
     cost = to_cents(pnl.cost)
     credits_ = to_cents(pnl.credits)
     lines = list(pnl.direct.values()) + ([] if pnl.shared is None else [pnl.shared])
     parts = foot(lines)
     below = foot(list(pnl.below_line.values()))
     earned = to_cents(pnl.revenue)
-    profit = None if narrowed else EXACT.subtract(earned, cost)
-    unknown = bool(narrowed) or pnl.revenue <= 0
+    profit = None if narrowed or gap else EXACT.subtract(earned, cost)
+    unknown = bool(narrowed or gap) or pnl.revenue <= 0
     return Shown(
         revenue=None if narrowed or not pnl.revenue else earned,
         direct=dict(zip(pnl.direct, parts, strict=False)),
@@ -72,7 +75,7 @@ def shown(pnl: Pnl, narrowed: str = "") -> Shown:
         margin_low=None if unknown else pnl.margin_low,
         margin_high=None if unknown else pnl.margin_high,
         margin_after_credits=None if unknown else pnl.margin_after_credits,
-        reason=narrowed or (NO_REVENUE if pnl.revenue <= 0 else ""),
+        reason=narrowed or gap or (NO_REVENUE if pnl.revenue <= 0 else ""),
     )
 
 

@@ -31,6 +31,8 @@ class Frame:
     goal: Decimal
     services_path: str
     narrowed: str = ""
+    gap: str = ""
+    """Which bills of the period are missing; empty where none is."""
     previous_gap: str = ""
     """Why the period before is not whole; empty where it is."""
     unallocated: Decimal | None = None
@@ -51,16 +53,20 @@ class _Builder:
     def __init__(self, statement: Statement, frame: Frame) -> None:
         self.frame = frame
         self.statement = statement
-        self.parts = [self._part(column.pnl, column.window) for column in statement.columns]
-        self.total = self._part(statement.total, frame.state.window)
+        self.parts = [
+            # A column without any cost is one whose bill is missing, where one is.
+            self._part(column.pnl, column.window, "" if column.pnl.direct else frame.gap)
+            for column in statement.columns
+        ]
+        self.total = self._part(statement.total, frame.state.window, frame.gap)
         self.previous = self._part(statement.previous, frame.state.period.previous)
         self.several = len(self.parts) > 1
         self.rounded = self.several and any(
             self._rounding(amount) for amount in (*self._amounts(), *self._profits())
         )
 
-    def _part(self, pnl: Pnl, window: Window) -> _Part:
-        return _Part(pnl, shown(pnl, self.frame.narrowed), window, is_empty(pnl))
+    def _part(self, pnl: Pnl, window: Window, gap: str = "") -> _Part:
+        return _Part(pnl, shown(pnl, self.frame.narrowed, gap), window, is_empty(pnl))
 
     def categories(self) -> list[str]:
         """Categories of the page and of the period before, the dearest first."""
@@ -80,7 +86,9 @@ class _Builder:
         return [lambda s: s.gross_profit, lambda s: s.after_credits]
 
     def _rounding(self, amount: Amount) -> Decimal:
-        """What the shown columns lack to add up to the shown total."""
+        """What the shown columns lack to add up to the shown total, where there is one."""
+        if amount(self.total.figures) is None:
+            return ZERO
         cells = exact_sum(amount(part.figures) or ZERO for part in self.parts)
         return EXACT.subtract(amount(self.total.figures) or ZERO, cells)
 

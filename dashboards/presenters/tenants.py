@@ -44,13 +44,14 @@ class TenantLine:
 
 @dataclass(frozen=True)
 class Scope:
-    """Whose list this is."""
+    """Whose list this is; ``gap`` says which bills are missing, empty where none is."""
 
     whole_company: bool
     currency: str
     company_goal: Decimal
     narrowed: str
     unallocated_url: str = ""
+    gap: str = ""
 
 
 def tenants_table(pnls: Mapping[str | None, Pnl], tenants: list[TenantLine], scope: Scope) -> Table:
@@ -90,7 +91,7 @@ def _columns(scope: Scope) -> list[Column]:
 def _row(line: TenantLine, pnl: Pnl, scope: Scope) -> Row:
     goal = line.goal.value
     absent = is_empty(pnl)
-    figures = shown(pnl, scope.narrowed)
+    figures = shown(pnl, scope.narrowed, scope.gap)
     reason = "nothing is loaded for these days" if absent else figures.reason
     note = "" if line.active else "inactive"
     if line.goal.origin == "tenant":
@@ -107,7 +108,7 @@ def _row(line: TenantLine, pnl: Pnl, scope: Scope) -> Row:
             *_margins(figures, goal, reason),
             own_goal,
             _gap(figures, goal, reason),
-            verdict_cell(pnl, goal, scope.narrowed),
+            verdict_cell(pnl, goal, scope.narrowed or scope.gap),
             Cell(shares) if shares else Cell(reason="there is no cost to share out"),
         ),
         key=line.slug,
@@ -152,7 +153,7 @@ def _totals(pnls: Mapping[str | None, Pnl], listed: list[TenantLine], scope: Sco
     if scope.whole_company:
         members.append(loose)
     whole = add_pnls(members)
-    total = shown(whole, scope.narrowed)
+    total = shown(whole, scope.narrowed, scope.gap)
     revenue_left = (
         ZERO if scope.narrowed else rounding_left(whole.revenue, [p.revenue for p in members])
     )
@@ -161,7 +162,11 @@ def _totals(pnls: Mapping[str | None, Pnl], listed: list[TenantLine], scope: Sco
     if scope.whole_company:
         rows.append(_unallocated_row(loose, scope))
     if revenue_left or cost_left:
-        profit_left = Cell("") if scope.narrowed else Cell(EXACT.subtract(revenue_left, cost_left))
+        profit_left = (
+            Cell("")
+            if scope.narrowed or scope.gap
+            else Cell(EXACT.subtract(revenue_left, cost_left))
+        )
         rows.append(
             Row(
                 (Cell("Rounding"), _left(revenue_left), _left(cost_left), profit_left, *_blank(7)),
@@ -215,7 +220,8 @@ def _side(total: Shown, scope: Scope) -> Cell:
 
 def _unallocated_row(loose: Pnl, scope: Scope) -> Row:
     cost = shown(loose).cost
-    profit = Cell(reason=scope.narrowed) if scope.narrowed else Cell(-cost)
+    missing = scope.narrowed or scope.gap
+    profit = Cell(reason=missing) if missing else Cell(-cost)
     cells = (
         Cell("Unallocated", href=scope.unallocated_url),
         Cell(reason=_UNBORNE),
@@ -237,8 +243,8 @@ def sentence(table_pnls: Mapping[str | None, Pnl], tenants: list[TenantLine], sc
     """How many tenants are above, below, or cannot be told."""
     if not tenants:
         return "No tenant is known yet."
-    if scope.narrowed:
-        return f"{numbers.counted(len(tenants), 'tenant')}; no margins, because {scope.narrowed}."
+    if missing := scope.narrowed or scope.gap:
+        return f"{numbers.counted(len(tenants), 'tenant')}; no margins, because {missing}."
     verdicts = [
         table_pnls.get(line.slug, Pnl()).verdict(line.goal.value) for line in tenants if line.active
     ]

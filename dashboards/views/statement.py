@@ -48,6 +48,7 @@ def tenant_statement(request: HttpRequest, state: PageState, slug: str) -> HttpR
         goal=goal.value,
         services_path=reverse("tenant-services", args=[slug]),
         narrowed=narrowed(state),
+        gap=covered.now,
         previous_gap=covered.before,
         unallocated=unallocated,
     )
@@ -84,13 +85,14 @@ def _around(
 ) -> dict[str, Any]:
     """What stands around the statement: verdict, gauge, what would settle it, the bridge."""
     why_not = narrowed(state)
-    figures = shown(found.total, why_not)
-    unsettled = not why_not and found.total.verdict(goal.value) is Verdict.CANNOT_TELL
+    untold = why_not or covered.now
+    figures = shown(found.total, why_not, covered.now)
+    unsettled = not untold and found.total.verdict(goal.value) is Verdict.CANNOT_TELL
     rows = untagged_resources(tenant_slice(state, tenant.slug), tenant.slug) if unsettled else []
     return {
         "tenant": tenant,
         "sentence": verdict.sentence(tenant.name, figures, found.total, goal, state.span),
-        "verdict": verdict.verdict_words(found.total, goal.value, why_not),
+        "verdict": verdict.verdict_words(found.total, goal.value, untold),
         "figures": figures,
         "margin_text": verdict.margin_text(figures, goal.value),
         "goal": goal,
@@ -98,8 +100,8 @@ def _around(
         "gauge": verdict.gauge(figures, goal.value),
         "mix": mix(found.total),
         "settling": verdict.settling_table(rows, currency) if unsettled else None,
-        "chart": None if why_not or covered.before else _bridge(state, found, currency),
-        "no_bridge": "" if why_not else covered.before,
+        "chart": None if untold or covered.before else _bridge(state, found, currency),
+        "no_bridge": "" if untold else covered.before,
         "is_empty": is_empty(found.total) and is_empty(found.previous),
         "incomplete": listed([column.label for column in found.columns if not column.complete]),
     }

@@ -35,14 +35,15 @@ def tenants(request: HttpRequest, state: PageState) -> HttpResponse:
         )
         for tenant in known
     ]
+    covered = coverage(state.window, state.period.previous, state.as_of)
     scope = present.Scope(
         whole_company=sees_company(request.user),
         currency=slice_.currency,
         company_goal=company_goal().value,
         narrowed=narrowed(state),
         unallocated_url=state.link(reverse("unallocated-lines")),
+        gap=covered.now,
     )
-    covered = coverage(state.window, state.period.previous, state.as_of)
     table = present.tenants_table(pnls, lines, scope)
     context = {
         "sentence": present.sentence(pnls, lines, scope),

@@ -296,3 +296,14 @@ def test_a_source_that_is_switched_off_is_not_in_the_grid(alice):
     grid = text(alice).split("</table>")[0]
     assert "AWS bill" not in grid
     assert "day-complete" in grid, "revenue is still there"
+
+
+def test_where_a_bill_is_missing_no_tenant_is_above_its_goal(alice):
+    for query in ("period=2026-04&as_of=2026-01-01", "from=2026-02-01&to=2026-03-31"):
+        page = words(alice, f"/tenants/?{query}")
+        assert "no margins, because no bill is loaded for" in page
+        assert "above goal" not in page
+        statement = words(alice, f"/tenants/acme/?{query}&granularity=month")
+        assert "has no gross margin for" in statement
+        assert "above goal" not in statement
+        assert "no bill is loaded for" in statement
