@@ -34,16 +34,18 @@ def progress_bars(stream: TextIO) -> Iterator[Reporter]:
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),
         TimeElapsedColumn(),
+        TextColumn("{task.fields[rows]}"),
         console=Console(file=stream),
         transient=True,
     )
     with bars:
         tasks: dict[str, int] = {}
 
-        def report(stage: str, done: int, total: int) -> None:
+        def report(stage: str, done: int, total: int, rows: int = 0) -> None:
             if stage not in tasks:
-                tasks[stage] = int(bars.add_task(stage, total=None))
-            bars.update(tasks[stage], completed=done, total=total or None)  # type: ignore[arg-type]  # rich's TaskID is an int
+                tasks[stage] = int(bars.add_task(stage, total=None, rows=""))
+            told = f"{rows:,} rows" if rows else ""
+            bars.update(tasks[stage], completed=done, total=total or None, rows=told)  # type: ignore[arg-type]  # rich's TaskID is an int
 
         yield report
 

@@ -17,8 +17,8 @@ from finops.registry import Registry, load_plugins
 class Report(Protocol):
     """Told how far a job is; raises where the job is to stop."""
 
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """Take note; ``total`` 0 means that it is not known."""
+    def __call__(self, stage: str, done: int, total: int, rows: int = 0) -> None:
+        """Take note; ``total`` 0 means that it is not known, ``rows`` is how many were read."""
 
 
 class JobError(Exception):

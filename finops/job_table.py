@@ -28,6 +28,7 @@ _FREE: dict[str, Any] = {
     "stage_began_at": None,
     "done": 0,
     "total": 0,
+    "rows": 0,
 }
 
 

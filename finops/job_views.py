@@ -23,6 +23,7 @@ class JobRow:
     max_attempts: int
     standing: Standing
     left: timedelta | None
+    rows: int
     cancel_requested: bool
     outcome: str
     requested_by: str
@@ -52,6 +53,8 @@ class JobRow:
         text = self.standing.stage or "beginning"
         if self.percent is not None:
             text += f" {self.percent} %"
+        if self.rows:
+            text += f", {self.rows:,} rows"
         if self.left is not None:
             seconds = int(self.left.total_seconds()) + 1
             text += f", {seconds} s left" if seconds < 90 else f", {round(seconds / 60)} min left"
@@ -91,6 +94,7 @@ def _row(job: Job, now: datetime) -> JobRow:
         max_attempts=job.max_attempts,
         standing=standing,
         left=time_left(standing, job.stage_began_at, now) if running else None,
+        rows=job.rows,
         cancel_requested=job.cancel_requested,
         outcome=job.error or job.result,
         requested_by=job.requested_by.get_username() if job.requested_by else "",

@@ -146,6 +146,9 @@ class Job(models.Model):
     stage_began_at = models.DateTimeField(null=True, blank=True)
     done = models.PositiveBigIntegerField(default=0)
     total = models.PositiveBigIntegerField(default=0, help_text="0: not known.")
+    rows = models.PositiveBigIntegerField(
+        default=0, help_text="Rows read so far, where it reads any."
+    )
     cancel_requested = models.BooleanField(default=False)
     hand_back_requested = models.BooleanField(default=False)
     result = models.TextField(blank=True, help_text="What came of it: one sentence.")

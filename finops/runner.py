@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connections
@@ -88,7 +89,7 @@ class Runner:
     def _report(self, job: Job) -> Report:
         last: dict[str, float | str] = {"at": 0.0, "stage": ""}
 
-        def report(stage: str, done: int, total: int) -> None:
+        def report(stage: str, done: int, total: int, rows: int = 0) -> None:
             if self._is_ending():
                 raise job_table.StopRequested
             is_new = stage != last["stage"]
@@ -96,7 +97,9 @@ class Runner:
             if not is_new and moment - float(last["at"]) < _REPORT_SECONDS:
                 return
             last.update(at=moment, stage=stage)
-            change = {"stage": stage[:40], "done": done, "total": total}
+            change: dict[str, Any] = {"stage": stage[:40], "done": done, "total": total}
+            if rows:
+                change["rows"] = rows
             if is_new:
                 change["stage_began_at"] = clock.now()
             job_table.heartbeat(job, **change)

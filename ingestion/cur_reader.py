@@ -100,7 +100,7 @@ class CurReader:
         self.tally = Tally(self.basis)
         written: list[Path] = []
         total = sum(self.facts[file.key].bytes for file in self.files)
-        done = 0
+        done = rows = 0
         self.progress("reading", 0, total)
         with connect(threads=beside_staging()) as engine, ThreadPoolExecutor(1, "stage") as pool:
             # One chunk ahead, of this file or the next: what is staged takes room.
@@ -117,10 +117,13 @@ class CurReader:
                         is_whole = self._type_chunk(
                             engine, step.staged, step.number, chunks, is_whole
                         )
+                        rows += step.staged.rows
+                        self.progress("reading", done, total, rows)
                         continue
                     written += self._end_file(engine, step, chunks, is_whole=is_whole)
                 done += self.facts[file.key].bytes
-                self.progress("reading", done, total)
+                rows = self.tally.rows
+                self.progress("reading", done, total, rows)
                 chunks, is_whole = [], True
                 self._begin_file(engine)
             if derived := self._derive(engine, written):

@@ -111,6 +111,11 @@ class Tally:
             self.data_through = max(self.data_through or moment, moment)
 
     @property
+    def rows(self) -> int:
+        """Rows seen so far, those that were put aside included."""
+        return sum(total.lines + total.rejected_lines for total in self.totals.values())
+
+    @property
     def right_basis(self) -> str:
         """Net where every line that costs something has a net cost and not all of them are 0."""
         is_net = self.costed > 0 and self.without_net == 0 and self.with_net > 0

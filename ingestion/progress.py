@@ -6,12 +6,12 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Receives ``(stage, done, total)``; ``total`` 0 means that it is not known."""
+    """Receives how far a stage is; ``total`` 0 means that it is not known, ``rows`` counts those read."""
 
-    def __call__(self, stage: str, done: int, total: int) -> None:
+    def __call__(self, stage: str, done: int, total: int, rows: int = 0) -> None:
         """Take note."""
 
 
-def silent(stage: str, done: int, total: int) -> None:  # noqa: ARG001  # the Progress signature
+def silent(stage: str, done: int, total: int, rows: int = 0) -> None:  # noqa: ARG001  # the Progress signature
     """Tell nobody."""
     return

@@ -127,11 +127,11 @@ def test_running_work_and_its_progress_survive_a_reload(alice):
     job_table.enqueue(kind="collect", subject="bills")
     job = job_table.claim(worker="w", now=clock.now())
     assert job
-    job_table.heartbeat(job, stage="reading", done=1, total=4)
+    job_table.heartbeat(job, stage="reading", done=1, total=4, rows=480_000)
     for url in (PAGE, PAGE, f"{PAGE}work/"):
         page = text(alice, url)
         assert "/srv/bills" in page
-        assert "reading 25 %" in page
+        assert "reading 25 %, 480,000 rows" in page
         assert '<progress max="100" value="25"' in page
         assert 'hx-trigger="every 2s"' in page
     job_table.fail(job, "The bucket <b>does not</b> answer.", final=True)

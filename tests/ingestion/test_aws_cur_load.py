@@ -303,3 +303,21 @@ def test_a_bad_row_in_a_late_chunk_is_put_aside_alone(bill, tmp_path, monkeypatc
     assert only_row().lines == 14
     names = {path.name for path in settings.LAKE_DIR.rglob("*.parquet")}
     assert names == {"part-00000.parquet"}, "chunks and staged files are gone"
+
+
+def test_progress_tells_the_rows_read_so_far(bill, tmp_path, monkeypatch):
+    monkeypatch.setattr("ingestion.cur_stage._CHUNK", 1)
+    monkeypatch.setattr("ingestion.cur_stage._BLOCK", 1 << 10)
+    told: list[int] = []
+
+    def report(stage: str, done: int, total: int, rows: int = 0) -> None:
+        assert done <= total or not total
+        if stage == "reading":
+            told.append(rows)
+
+    rows = [line(f"{number}.25", day=number) for number in range(1, 8)]
+    folder = replace(bill, rows=rows, chunks=2).write(tmp_path)
+    assert ingest(kind="aws_cur", location=folder, progress=report).exit_code == 0
+    assert told == sorted(told)
+    assert told[-1] == 7
+    assert len(set(told)) > 3
