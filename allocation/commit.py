@@ -158,6 +158,7 @@ def _write_rows(
         slug: tenant.pk for slug, tenant in tenants_by_slug(slugs=slugs, discovered=True).items()
     }
     ids[""] = None
+    billed = CostKind.BILLED.value
     for model, column, rows in (
         (LedgerDay, "day", ledger.days),
         (LedgerMonth, "month", ledger.months),
@@ -171,7 +172,7 @@ def _write_rows(
                     load.source_id,
                     ids[key.tenant],
                     *key[1:],
-                    CostKind.BILLED.value,
+                    billed,
                     *amounts,
                     when,
                 )
@@ -186,7 +187,7 @@ def _write_rows(
             small,
             (when, *_PNL_COLUMNS),
             (
-                (key.when, load.pk, ids[key.tenant], *key[2:], CostKind.BILLED.value, *amounts)
+                (key.when, load.pk, ids[key.tenant], *key[2:], billed, *amounts)
                 for key, amounts in totals
             ),
         )

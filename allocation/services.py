@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from allocation.models import (
     RecognisedRevenue,
 )
 from allocation.registry import methods
-from finops.bulk import insert_rows
+from finops.bulk import insert_rows, without_collector
 from finops.core.amounts import ZERO, exact_sum, plain
 from finops.core.dialect import literal
 from finops.core.periods import Window
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     import duckdb
 
 
+@without_collector()
 def allocate_load(*, load: Load, reading: ChargeReading, progress: Progress = silent) -> None:
     """Say who bears each distinct key, write the ``allocated`` and ``hourly`` tables, and commit.
 
@@ -47,16 +49,17 @@ def allocate_load(*, load: Load, reading: ChargeReading, progress: Progress = si
     steps: list[bridge.Step] = []
     ledger = Ledger((), (), (), ())
     if charges:
-        with connect() as engine:
+        with connect() as engine, ThreadPoolExecutor(1, "hourly") as pool:
             relation = sql.parquet(charges)
             keys = _write_allocated(engine, relation, lake.folder_of(load, "allocated"))
             allocated = sql.parquet([str(keys)])
             progress("allocating", 1, 4)
             hours = lake.folder_of(load, "hourly") / "part-00000.parquet"
-            _copy(engine, sql.hourly(relation, allocated), hours)
-            progress("allocating", 2, 4)
-            days = engine.execute(sql.daily(sql.parquet([str(hours)]))).fetchall()
+            # The largest file is written beside all that only reads.
+            written = pool.submit(_copy, engine.cursor(), sql.hourly(relation, allocated), hours)
+            days = engine.execute(sql.ledger_days(relation, allocated)).fetchall()
             ledger = build_ledger(days, load.billing_period)
+            progress("allocating", 2, 4)
             uncertain = spread_uncertain(
                 engine.execute(sql.uncertain(relation, allocated)).fetchall(), load.billing_period
             )
@@ -66,6 +69,7 @@ def allocate_load(*, load: Load, reading: ChargeReading, progress: Progress = si
                 row[0]: (row[1], int(row[2]))
                 for row in engine.execute(sql.billed_by_currency(relation)).fetchall()
             }
+            written.result()
             _refuse_what_no_ledger_holds(load, ledger)
             for kind, paths in (
                 (LakeFile.Kind.CHARGES, [Path(path) for path in charges]),

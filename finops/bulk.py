@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -10,8 +12,22 @@ from typing import Any
 from django.db import connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from finops.money import ScaledDecimalField
+
 _BATCH = 5_000
 _REMEMBERED = 50_000
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Many rows are made here, and none of them in a circle: looking for circles would take a third of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def insert_rows(
@@ -28,21 +44,19 @@ def insert_rows(
     names = ", ".join(quote(field.column or field.attname) for field in fields)
     table = quote(model._meta.db_table)
     convert = [_converter(field, connection) for field in fields]
-    prepared = (
-        tuple(turn(value) if turn else value for turn, value in zip(convert, row, strict=True))
-        for row in rows
-    )
+    prepared = _prepared(rows, convert)
     count = 0
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
-                for row in prepared:
-                    copy.write_row(row)
-                    count += 1
+                for batch in prepared:
+                    for row in batch:
+                        copy.write_row(row)
+                    count += len(batch)
             return count
         marks = ", ".join(["%s"] * len(fields))
         statement = f"INSERT INTO {table} ({names}) VALUES ({marks})"
-        for batch in _batches(prepared):
+        for batch in prepared:
             cursor.executemany(statement, batch)
             count += len(batch)
     return count
@@ -55,21 +69,37 @@ def _converter(
     plain = field.target_field if isinstance(field, models.ForeignKey) else field
     if isinstance(plain, models.CharField | models.TextField | models.IntegerField):
         return None
-    return _remembering(partial(field.get_db_prep_save, connection=connection))
+    if isinstance(plain, ScaledDecimalField) and connection.vendor == "sqlite":
+        # Amounts hardly repeat: to remember them would cost more than it saves.
+        return lambda value: None if value is None else plain.units(value)
+    return _Remembering(partial(field.get_db_prep_save, connection=connection)).__getitem__
 
 
-def _remembering(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """``convert``, asked once per distinct value: days, ids and zeros fill most of a ledger's columns."""
-    known: dict[Any, Any] = {}
+class _Remembering(dict[Any, Any]):
+    """What a field makes of a value, asked once per distinct one: days and ids fill whole columns."""
 
-    def turn(value: Any) -> Any:
-        if value not in known:
-            if len(known) >= _REMEMBERED:
-                known.clear()
-            known[value] = convert(value)
-        return known[value]
+    def __init__(self, convert: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self._convert = convert
 
-    return turn
+    def __missing__(self, value: Any) -> Any:
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        self[value] = made = self._convert(value)
+        return made
+
+
+def _prepared(
+    rows: Iterable[Sequence[Any]], convert: Sequence[Callable[[Any], Any] | None]
+) -> Iterator[list[tuple[Any, ...]]]:
+    """Batches of rows as the database takes them; converted by column, which is several times faster."""
+    waiting = iter(rows)
+    while batch := list(islice(waiting, _BATCH)):
+        columns = [
+            map(turn, column) if turn else column
+            for turn, column in zip(convert, zip(*batch, strict=True), strict=True)
+        ]
+        yield list(zip(*columns, strict=True))
 
 
 def _field(model: type[models.Model], attname: str) -> models.Field[Any, Any]:
@@ -78,8 +108,3 @@ def _field(model: type[models.Model], attname: str) -> models.Field[Any, Any]:
             return field
     msg = f"{model.__name__} has no column {attname}"
     raise LookupError(msg)
-
-
-def _batches(rows: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
-    while batch := list(islice(rows, _BATCH)):
-        yield batch

@@ -89,6 +89,17 @@ class ScaledDecimalField(models.Field):  # type: ignore[type-arg]  # see MoneyFi
             return int(value.scaleb(self.places, context=_EXACT))
         return value
 
+    def units(self, value: Decimal) -> int:
+        """``value`` in whole units, as SQLite stores it; raises ``ValueError`` like ``get_prep_value``."""
+        scaled = value.scaleb(self.places, context=_EXACT) if type(value) is Decimal else None
+        if scaled is None or not scaled.is_finite() or scaled != (whole := int(scaled)):
+            checked: Decimal = self.get_prep_value(value)
+            return int(checked.scaleb(self.places, context=_EXACT))
+        if abs(whole) > _MAX_UNITS:
+            msg = f"{value} is too large."
+            raise ValueError(msg)
+        return whole
+
     def get_placeholder(self, value: Any, _compiler: object, _connection: object) -> str:
         """Refuse to store an expression of another type: PostgreSQL would add a float without a word."""
         if isinstance(value, BaseExpression) and not isinstance(value.output_field, type(self)):

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,12 +22,14 @@ from finops.logs import redact, redactor
 from ingestion.core import aws_cur_columns as cur
 from ingestion.core import aws_cur_costs as costs
 from ingestion.core import aws_cur_sql as sql
+from ingestion.core.aws_cur_implied import derived
+from ingestion.core.aws_cur_plain import is_readable_map
 from ingestion.core.aws_cur_rows import row_problem
 from ingestion.core.csv_sieve import BrokenRow
 from ingestion.core.delivery import ChargeReading, DeliveryRef, SourceError, SourceFile
-from ingestion.core.tags import TagsError, parse_map
 from ingestion.cur_stage import Staged, delivered, put_aside, stage, stage_slowly
 from ingestion.cur_tally import Tally
+from ingestion.cur_texts import write_lines
 from ingestion.progress import Progress
 from ingestion.verify import FileFacts, is_parquet
 
@@ -134,11 +137,12 @@ class CurReader:
 
     def _staging(self) -> Iterator[Step]:
         """Every chunk of every file, and each file's end. Runs beside the engine."""
+        readable: set[str] = set()
         for number, file in enumerate(self.files):
             if is_parquet(file.path):
                 yield Step(number, None, in_shape=False)
                 continue
-            chunks = stage(file, self.facts[file.key], self._staged_path(number))
+            chunks = stage(file, self.facts[file.key], self._staged_path(number), readable)
             while True:
                 try:
                     yield Step(number, next(chunks))
@@ -215,28 +219,46 @@ class CurReader:
         return [target], staged.have
 
     def _write(self, engine: duckdb.DuckDBPyConnection, staged: Staged, target: Path) -> bool:
-        """Type the staged rows into ``target``; whether every one of them could be."""
+        """Type the staged rows into ``target``; whether every one of them could be, and is sound."""
         self.basis = self.basis or self._likely_basis(engine, staged)
         self.tally.basis = self.basis
-        query = sql.charges(
-            staged.have,
-            staged.relation,
-            DUCKDB,
+        statement = partial(
+            sql.charges,
+            dialect=DUCKDB,
             billing_period=str(self.ref.billing_period),
             basis=self.basis,
+            is_plain=staged.is_plain,
         )
-        return _copy(engine, query, target) == staged.rows and not self._bad_tags(engine, target)
+        rows = (
+            write_lines(
+                engine,
+                statement,
+                have=staged.have,
+                relation=staged.relation,
+                texts=staged.texts,
+                target=target,
+            )
+            if staged.texts
+            else _copy(engine, statement(staged.have, staged.relation), target)
+        )
+        if rows != staged.rows:
+            return False
+        if staged.is_plain:
+            ((odd,),) = engine.execute(sql.odd_periods(_relation([target]))).fetchall()
+            if odd:
+                return False
+        return staged.has_plain_tags or not self._bad_tags(engine, target)
 
     def _likely_basis(self, engine: duckdb.DuckDBPyConnection, staged: Staged) -> str:
         """Net, where the first lines that cost something have a net cost; the end decides."""
         if cur.NET_COST not in staged.have:
             return costs.UNBLENDED
         net, cost = DUCKDB.to_decimal(cur.NET_COST), DUCKDB.to_decimal(cur.COST)
-        counts = engine.execute(
+        ((filled, empty),) = engine.execute(
             f"SELECT count(*) FILTER (net <> 0), count(*) FILTER (net IS NULL) FROM "
             f"(SELECT {net} AS net FROM {staged.relation} WHERE {cost} <> 0 LIMIT 1000)"
-        ).fetchone()
-        return costs.NET if counts and counts[0] and not counts[1] else costs.UNBLENDED
+        ).fetchall()
+        return costs.NET if filled and not empty else costs.UNBLENDED
 
     def _bad_tags(self, engine: duckdb.DuckDBPyConnection, target: Path) -> bool:
         """Whether a tag text of ``target`` cannot be read; such pairs are then in ``bad_tags``."""
@@ -244,7 +266,7 @@ class CurReader:
             "SELECT DISTINCT x_tags, x_resource_tags "
             f"FROM read_parquet({literal(sql.verbatim(str(target)))})"
         ).fetchall()
-        bad = [pair for pair in texts if not all(map(_is_readable, pair))]
+        bad = [pair for pair in texts if not all(map(is_readable_map, pair))]
         if bad:
             engine.executemany("INSERT INTO bad_tags VALUES (?, ?)", bad)
         return bool(bad)
@@ -274,7 +296,7 @@ class CurReader:
         if is_net:
             self._scale_unused(engine, lines)
         target = self.folder / "part-derived.parquet"
-        if not _copy(engine, sql.derived(lines, scaled=is_net), target):
+        if not _copy(engine, derived(lines, scaled=is_net), target):
             target.unlink()
             return None
         rests = engine.execute(
@@ -316,18 +338,10 @@ def _relation(paths: Sequence[Path]) -> str:
 
 
 def _copy(engine: duckdb.DuckDBPyConnection, query: str, target: Path) -> int:
-    done = engine.execute(
+    ((rows,),) = engine.execute(
         f"COPY ({query}) TO {literal(str(target))} (FORMAT parquet, COMPRESSION zstd)"
-    ).fetchone()
-    return int(done[0]) if done else 0
-
-
-def _is_readable(text: str) -> bool:
-    try:
-        parse_map(text)
-    except TagsError:
-        return False
-    return "\0" not in text
+    ).fetchall()
+    return int(rows)
 
 
 @contextmanager

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finops.core.dialect import DUCKDB, literal
 from finops.core.redaction import Redactor, mask_row
 from ingestion.core import aws_cur_columns as cur
+from ingestion.core import aws_cur_plain as plain
 from ingestion.core import aws_cur_sql as sql
 from ingestion.core.aws_cur_rows import row_amount, row_currency, row_problem
 from ingestion.core.csv_sieve import BrokenRow, SoundRow, bounded_lines, sieve
 from ingestion.core.delivery import Reject, SourceFile
+from ingestion.cur_texts import Texts, texts_of
 from ingestion.verify import Checked, FileFacts, open_unpacked
 
 if TYPE_CHECKING:
@@ -31,7 +34,10 @@ _BLOCK = 4 << 20
 _ROW_GROUP = 120_000
 _CHUNK = 240_000
 """Rows that are staged while those before them are typed: two of them bound the memory."""
+_FIRST_CHUNK = 30_000
+"""The first one is small, so that typing begins soon; each is twice the one before."""
 _LONGEST_CONSTANT = 2000
+_REMEMBERED_TAGS = 200_000
 
 
 @dataclass(frozen=True)
@@ -44,25 +50,36 @@ class Aside:
 
 @dataclass(frozen=True)
 class Staged:
-    """A relation of texts with canonical columns: how to read it, its columns and number of rows."""
+    """A relation of texts with canonical columns: how to read it, its columns and number of rows.
+
+    ``is_plain`` and ``has_plain_tags`` say that every number, time and currency, and every tag text, was
+    found sound: no line needs to be looked at for them. Where ``texts`` stand beside it, the relation has
+    only what is typed line by line.
+    """
 
     relation: str
     have: frozenset[str]
     rows: int
     aside: tuple[Aside, ...] = ()
     path: Path | None = None
+    is_plain: bool = False
+    has_plain_tags: bool = False
+    texts: Texts | None = None
 
 
-def stage(file: SourceFile, facts: FileFacts, target: Path) -> Generator[Staged, None, bool]:
+def stage(
+    file: SourceFile, facts: FileFacts, target: Path, readable: set[str]
+) -> Generator[Staged, None, bool]:
     """Read ``file`` to its end, checking every byte; chunk by chunk into files beside ``target``.
 
-    The caller removes each chunk's file when it is done with it. Returns whether every row is in shape:
+    The caller removes each chunk's file when it is done with it, and passes the same set of ``readable``
+    tag texts for every file of a delivery. Returns whether every row is in shape:
     where not, the chunks do not count and ``stage_slowly`` has the last word. Raises ``SourceError``
     where the bytes themselves are damaged.
     """
     rows = 0
     with Checked(file, facts) as stream:
-        chunks = _chunks(stream, facts.header, target)
+        chunks = _chunks(stream, facts.header, target, readable)
         while True:
             try:
                 chunk = next(chunks)
@@ -76,30 +93,16 @@ def stage(file: SourceFile, facts: FileFacts, target: Path) -> Generator[Staged,
     return in_shape and not whole.has_nul and rows == max(whole.lines - 1, 0)
 
 
-def _chunks(stream: Any, header: Sequence[str], target: Path) -> Generator[Staged, None, bool]:
-    """Chunks of the stream as files of texts; columns in which all rows agree are no part of the file."""
+def _chunks(
+    stream: Any, header: Sequence[str], target: Path, readable: set[str]
+) -> Generator[Staged, None, bool]:
+    """The stream as staged chunks. Returns whether its rows are in shape."""
     import pyarrow as pa  # noqa: PLC0415  # loaded with the engine, not with the app
-    import pyarrow.parquet as pq  # noqa: PLC0415
 
-    have = sql.known_columns(header)
     try:
         for number, table in enumerate(_groups(_open(stream, header), pa)):
-            constants = _constants(table)
             path = target.with_name(f"{target.stem}-{number:04d}.parquet")
-            varied = table.drop_columns(list(constants))
-            # Written as dictionaries, and read as the texts that they are of: the Arrow schema would
-            # only say the former.
-            pq.write_table(
-                varied,
-                path,
-                compression="none",
-                write_statistics=False,
-                row_group_size=_ROW_GROUP,
-                store_schema=False,
-            )
-            used = [(name, "VARCHAR") for name in header if cur.is_used(name)]
-            relation = sql.parquet_texts(str(path), used, DUCKDB, constants=constants)
-            yield Staged(relation, have, table.num_rows, path=path)
+            yield _staged(table, path, readable)
     except pa.ArrowInvalid as error:
         if getattr(stream, "problem", None):
             raise stream.problem from None
@@ -107,17 +110,98 @@ def _chunks(stream: Any, header: Sequence[str], target: Path) -> Generator[Stage
     return True
 
 
+def _staged(table: Any, path: Path, readable: set[str]) -> Staged:
+    """The chunk as a file of texts, without the columns in which all rows agree."""
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    is_plain = _is_plain(table)
+    texts = texts_of(table) if is_plain else None
+    kept = (
+        table.select(
+            [name for name in table.column_names if cur.canonical_name(name) in sql.READ_BY_LINE]
+        )
+        if texts
+        else table
+    )
+    constants = _constants(kept)
+    # Written as dictionaries, and read as the texts that they are of: the Arrow schema would only say
+    # the former.
+    pq.write_table(
+        kept.drop_columns(list(constants)),
+        path,
+        compression="none",
+        write_statistics=False,
+        row_group_size=_ROW_GROUP,
+        store_schema=False,
+    )
+    schema = [(name, "VARCHAR") for name in kept.column_names]
+    return Staged(
+        sql.parquet_texts(str(path), schema, DUCKDB, constants=constants, place=texts is not None),
+        sql.known_columns(kept.column_names),
+        table.num_rows,
+        path=path,
+        is_plain=is_plain,
+        has_plain_tags=_has_plain_tags(table, readable),
+        texts=texts,
+    )
+
+
 def _constants(table: Any) -> dict[str, str]:
     """The columns that hold one text in all rows, and that text; one column is always left."""
     found = {}
-    for name in table.column_names[1:]:
-        column = table.column(name)
-        # Unified: every chunk has the dictionary of all.
-        if len(column.chunk(0).dictionary) == 1:
-            text = column.chunk(0).dictionary[0].as_py()
+    for name, texts in islice(_distinct(table), 1, None):
+        if len(texts) == 1:
+            text = texts[0].as_py()
             if "\0" not in text and len(text) <= _LONGEST_CONSTANT:
                 found[name] = text
     return found
+
+
+def _is_plain(table: Any) -> bool:
+    """Whether every number, time and currency of the chunk is sound at first sight."""
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    for name, texts in _distinct(table):
+        canonical = cur.canonical_name(name)
+        pattern = _PATTERNS.get(canonical)
+        if pattern and not pc.all(pc.match_substring_regex(texts, pattern)).as_py():
+            return False
+        judge = _JUDGES.get(canonical)
+        if judge and (len(texts) > plain.MANY or not judge(texts.to_pylist())):
+            return False
+    return True
+
+
+_PATTERNS = {
+    **{number.source: plain.AMOUNT for number in cur.NUMBERS},
+    cur.CURRENCY: plain.CURRENCY,
+}
+_JUDGES: dict[str, Callable[[Iterable[str]], bool]] = {
+    cur.INTERVAL: plain.are_intervals,
+    cur.USAGE_START: plain.are_moments,
+    cur.USAGE_END: plain.are_moments,
+}
+
+
+def _has_plain_tags(table: Any, readable: set[str]) -> bool:
+    """Whether the tags are maps as CUR 2.0 has them, and all can be read; adds those that can."""
+    if any(map(cur.is_tag_column, table.column_names)):
+        return False
+    if len(readable) > _REMEMBERED_TAGS:
+        readable.clear()
+    for name, texts in _distinct(table):
+        if cur.canonical_name(name) in {cur.TAGS, cur.RESOURCE_TAGS}:
+            new = set(texts.to_pylist()) - readable
+            if not all(map(plain.is_readable_map, new)):
+                return False
+            readable |= new
+    return True
+
+
+def _distinct(table: Any) -> Iterator[tuple[str, Any]]:
+    """Every column's name and its distinct texts; unified, so that each chunk has those of all."""
+    for name in table.column_names:
+        yield name, table.column(name).chunk(0).dictionary
 
 
 def stage_slowly(file: SourceFile, facts: FileFacts, target: Path, hide: Redactor) -> Staged:
@@ -222,13 +306,13 @@ def _write(stream: Any, header: Sequence[str], target: Path) -> int:
 
 def _groups(batches: Iterable[Any], pa: Any) -> Iterator[Any]:
     waiting: list[Any] = []
-    count = 0
+    count, wanted = 0, min(_FIRST_CHUNK, _CHUNK)
     for batch in batches:
         waiting.append(batch)
         count += batch.num_rows
-        if count >= _CHUNK:
+        if count >= wanted:
             yield pa.Table.from_batches(waiting).unify_dictionaries()
-            waiting, count = [], 0
+            waiting, count, wanted = [], 0, min(2 * wanted, _CHUNK)
     if waiting:
         yield pa.Table.from_batches(waiting).unify_dictionaries()
 

@@ -84,54 +84,63 @@ def build_ledger(rows: Iterable[Sequence[Any]], billing_period: date) -> Ledger:
     Each measure is rounded once, on its day; monthly lines are accrued over their days after that.
     Months and the P&L table are sums of rounded days, so that a month is exactly its days.
     """
-    months: dict[tuple[date, LedgerKey], LedgerAmounts] = {}
-    pnl_days: dict[PnlKey, PnlAmounts] = {}
-    pnl_months: dict[PnlKey, PnlAmounts] = {}
     exact: dict[str, Decimal] = defaultdict(Decimal)
     rounded: dict[str, Decimal] = defaultdict(Decimal)
+    # A bill has few keys and many days: a key is made, and hashed, once, and stands as its number.
+    numbers: dict[tuple[Any, ...], int] = {}
+    keys: list[LedgerKey] = []
+    small: list[int] = []
+    small_numbers: dict[tuple[Any, ...], int] = {}
     # An accrued line may fall on a day that has a row of the same key.
-    days: dict[tuple[date, LedgerKey], LedgerAmounts] = {}
+    days: dict[tuple[date, int], LedgerAmounts] = {}
+    months: dict[tuple[date, int], LedgerAmounts] = {}
+    pnl_days: dict[tuple[date, int], PnlAmounts] = {}
+    pnl_months: dict[tuple[date, int], PnlAmounts] = {}
     for row in rows:
-        start, until, key, whole = _row(row)
-        billed: Decimal = row[_BILLED]
-        currency = key.billing_currency
-        exact[currency] = EXACT.add(exact[currency], billed)
+        about = row[_KEY:_BILLED]
+        number = numbers.get(about)
+        if number is None:
+            number = numbers[about] = len(keys)
+            keys.append(LedgerKey(*about))
+            small.append(small_numbers.setdefault(_pnl_columns(keys[-1]), len(small_numbers)))
+        whole = _amounts(row)
+        currency = keys[number].billing_currency
+        exact[currency] = EXACT.add(exact[currency], row[_BILLED])
         rounded[currency] = EXACT.add(rounded[currency], whole.billed_cost)
-        for day, amounts in _accrued(start, until, whole, billing_period):
-            known = days.get((day, key))
-            days[day, key] = _add(known, amounts) if known else amounts
+        for day, amounts in _accrued(row[0], row[1], whole, billing_period):
             month = month_start(day)
-            so_far = months.get((month, key))
-            months[month, key] = _add(so_far, amounts) if so_far else amounts
-            for small, when in ((pnl_days, day), (pnl_months, month)):
-                _add_pnl(small, when, key, amounts)
+            for sums, when in ((days, day), (months, month)):
+                known = sums.get((when, number))
+                sums[when, number] = _add(known, amounts) if known else amounts
+            for totals, when in ((pnl_days, day), (pnl_months, month)):
+                billed, effective, lines = totals.get((when, small[number]), _NOTHING)
+                totals[when, small[number]] = (
+                    EXACT.add(billed, amounts.billed_cost),
+                    EXACT.add(effective, amounts.effective_cost),
+                    lines + amounts.lines,
+                )
+    columns = list(small_numbers)
     return Ledger(
-        days=[(day, key, amounts) for (day, key), amounts in days.items()],
-        months=[(month, key, amounts) for (month, key), amounts in months.items()],
-        pnl_days=list(pnl_days.items()),
-        pnl_months=list(pnl_months.items()),
+        days=[(day, keys[number], amounts) for (day, number), amounts in days.items()],
+        months=[(month, keys[number], amounts) for (month, number), amounts in months.items()],
+        pnl_days=[(PnlKey(day, *columns[one]), sums) for (day, one), sums in pnl_days.items()],
+        pnl_months=[(PnlKey(day, *columns[one]), sums) for (day, one), sums in pnl_months.items()],
         exact=dict(exact),
         rounded=dict(rounded),
     )
 
 
-def _add_pnl(
-    into: dict[PnlKey, PnlAmounts], when: date, key: LedgerKey, amounts: LedgerAmounts
-) -> None:
-    small = PnlKey(
-        when,
+_NOTHING: PnlAmounts = (ZERO, ZERO, 0)
+
+
+def _pnl_columns(key: LedgerKey) -> tuple[Any, ...]:
+    return (
         key.tenant,
         key.service_provider_name,
         key.service_category,
         key.charge_category,
         key.billing_currency,
         key.confidence,
-    )
-    billed, effective, lines = into.get(small, (ZERO, ZERO, 0))
-    into[small] = (
-        EXACT.add(billed, amounts.billed_cost),
-        EXACT.add(effective, amounts.effective_cost),
-        lines + amounts.lines,
     )
 
 
@@ -180,14 +189,13 @@ def spread_uncertain(rows: Iterable[Sequence[Any]], billing_period: date) -> lis
     return spread
 
 
-_BILLED = 15
+_KEY, _BILLED = 2, 15
+"""Where the key columns and the measures of a row of ``allocation.core.sql.daily`` begin."""
 
 
-def _row(row: Sequence[Any]) -> tuple[date, date | None, LedgerKey, LedgerAmounts]:
-    (day, until, tenant, environment, product, team, method, confidence, *group) = row[:_BILLED]
+def _amounts(row: Sequence[Any]) -> LedgerAmounts:
     billed, effective, listed, quantity, unit, lines = row[_BILLED:]
-    key = LedgerKey(tenant, environment, product, team, method, confidence, *group)
-    amounts = LedgerAmounts(
+    return LedgerAmounts(
         to_money(billed),
         to_money(effective),
         None if listed is None else to_money(listed),
@@ -195,7 +203,6 @@ def _row(row: Sequence[Any]) -> tuple[date, date | None, LedgerKey, LedgerAmount
         str(unit or ""),
         int(lines),
     )
-    return day, until, key, amounts
 
 
 def _quantity(value: Decimal | None) -> Decimal | None:

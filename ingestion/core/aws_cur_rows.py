@@ -77,7 +77,7 @@ def _period_problem(row: Mapping[str, str]) -> str | None:
     if interval:
         left, _, right = interval.partition("/")
         problem = _span_problem(cur.INTERVAL, left, right)
-        first, last = _moment(start), _moment(end)
+        first, last = moment(start), moment(end)
         is_month = first is not None and last is not None and last - first > MONTHLY
         return _span_problem(cur.USAGE_START, start, end) if is_month and not problem else problem
     if not start:
@@ -86,7 +86,7 @@ def _period_problem(row: Mapping[str, str]) -> str | None:
 
 
 def _span_problem(column: str, start: str, end: str) -> str | None:
-    first, last = _moment(start), _moment(end)
+    first, last = moment(start), moment(end)
     if first is None or last is None:
         return f"The column {column} is not a time in UTC: {f'{start}/{end}'!r}."
     if first.year < cur.FIRST_YEAR or last > datetime(cur.LAST_YEAR, 1, 1):  # noqa: DTZ001  # both naive
@@ -96,7 +96,8 @@ def _span_problem(column: str, start: str, end: str) -> str | None:
     return None
 
 
-def _moment(text: str) -> datetime | None:
+def moment(text: str) -> datetime | None:
+    """A time in UTC as providers print it, naive; ``None`` where it is none."""
     if not _MOMENT.fullmatch(text.strip()):
         return None
     try:

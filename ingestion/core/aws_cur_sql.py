@@ -11,7 +11,6 @@ from collections.abc import Collection, Mapping, Sequence
 
 from finops.core.amounts import MAX_AMOUNT_TEXT, NEXT_TO_NOTHING
 from finops.core.dialect import Dialect, identifier, literal
-from finops.core.focus import ChargeCategory
 from ingestion.core import aws_cur_columns as cur
 from ingestion.core import aws_cur_costs as costs
 from ingestion.core.aws_cur_rows import MONTHLY
@@ -19,6 +18,9 @@ from ingestion.core.aws_services import service_columns, service_relation
 
 LINE_NUMBER = "x_source_line"
 """Column that the slow path adds to a cleaned file, and the row's number in a Parquet file."""
+
+PLACE = "x_place"
+"""The row's place in a staged file, from 0: what is typed is put beside what needs no typing."""
 
 PROVIDER = "Amazon Web Services"
 
@@ -60,7 +62,49 @@ CHARGE_COLUMNS: tuple[str, ...] = (
 )
 """The columns of a charge line in the lake, in order."""
 
+LINE_BY_LINE: tuple[str, ...] = (
+    "charge_period_start",
+    "charge_period_end",
+    "granularity",
+    "billed_cost",
+    "effective_cost",
+    "contracted_cost",
+    "list_cost",
+    "x_line_cost",
+    "x_unblended_cost",
+    "x_net_unblended_cost",
+    "x_unused_cost",
+    "x_unused_quantity",
+    "commitment_discount_quantity",
+    "commitment_discount_unit",
+    "consumed_quantity",
+    "x_cost_text",
+)
+"""Columns of a charge line that follow from amounts and times."""
+
+TYPED: frozenset[str] = frozenset(
+    {number.source for number in cur.NUMBERS} | {cur.INTERVAL, cur.USAGE_START, cur.USAGE_END}
+)
+"""Columns of the bill that hold amounts and times."""
+
+READ_BY_LINE: frozenset[str] = TYPED | {
+    cur.LINE_TYPE,
+    cur.PLAN,
+    cur.RESERVATION,
+    cur.SPLIT_PARENT,
+    cur.CURRENCY,
+}
+"""Columns of the bill that ``LINE_BY_LINE`` follows from."""
+
+COMPUTED_WITH = frozenset({"pricing_unit", "x_line_item_type", "x_service_code", "x_usage_type"})
+"""Columns of a charge line from which other texts of it follow."""
+
 _MONTHLY = f"INTERVAL {MONTHLY.days} DAY"
+_PERIOD = (
+    "charge_period_end >= charge_period_start",
+    f"charge_period_start >= DATE '{cur.FIRST_YEAR}-01-01'",
+    f"charge_period_end <= DATE '{cur.LAST_YEAR}-01-01'",
+)
 
 
 def used_columns(header: Sequence[str]) -> tuple[str, ...]:
@@ -89,14 +133,16 @@ def parquet_texts(
     *,
     number_rows: bool = False,
     constants: Mapping[str, str] | None = None,
+    place: bool = False,
 ) -> str:
     """A Parquet file as a relation of texts, as the CSV form prints them.
 
     ``schema`` is name and engine type of each column. A double becomes its shortest text, the one that
     reads back as the same double: a cast to a decimal would invent digits. ``constants`` are columns
-    that the file leaves out because every row holds the same text.
+    that the file leaves out because every row holds the same text. With ``place`` each row has its place
+    in the file, as ``PLACE``.
     """
-    numbers = ", file_row_number=true" if number_rows else ""
+    numbers = ", file_row_number=true" if number_rows or place else ""
     relation = f"read_parquet({literal(verbatim(path))}, hive_partitioning=false{numbers})"
     same = constants or {}
     texts = {
@@ -106,7 +152,14 @@ def parquet_texts(
     if number_rows:
         # The header of the CSV form is line 1.
         texts[LINE_NUMBER] = "CAST(file_row_number + 2 AS VARCHAR)"
-    return _canonical(texts, relation, dialect)
+    return _canonical(texts, relation, dialect, f"file_row_number AS {PLACE}" if place else "")
+
+
+def table_texts(table: str, names: Sequence[str], absent: Sequence[str], dialect: Dialect) -> str:
+    """A table of texts with the columns ``names`` and ``PLACE``; ``absent`` columns are empty in it."""
+    texts = {name: identifier(name) for name in names}
+    texts |= dict.fromkeys(absent, "CAST(NULL AS VARCHAR)")
+    return _canonical(texts, table, dialect, PLACE)
 
 
 def _as_text(name: str, kind: str, dialect: Dialect) -> str:
@@ -120,7 +173,7 @@ def _as_text(name: str, kind: str, dialect: Dialect) -> str:
     return f"CAST({column} AS VARCHAR)"
 
 
-def _canonical(texts: dict[str, str], relation: str, dialect: Dialect) -> str:
+def _canonical(texts: dict[str, str], relation: str, dialect: Dialect, place: str) -> str:
     """Texts under canonical names; the tag columns of legacy forms folded into one JSON text."""
     folded: dict[str, list[tuple[str, str]]] = {}
     columns: dict[str, str] = {}
@@ -132,18 +185,28 @@ def _canonical(texts: dict[str, str], relation: str, dialect: Dialect) -> str:
             columns[cur.canonical_name(name)] = expression
     for into, items in folded.items():
         columns.setdefault(into, dialect.json_object(items))
-    listed = ", ".join(f"{text} AS {identifier(name)}" for name, text in columns.items())
-    return f"(SELECT {listed} FROM {relation})"
+    listed = [f"{text} AS {identifier(name)}" for name, text in columns.items()]
+    return f"(SELECT {', '.join([*listed, *filter(None, [place])])} FROM {relation})"
 
 
 def charges(
-    have: Collection[str], relation: str, dialect: Dialect, *, billing_period: str, basis: str
+    have: Collection[str],
+    relation: str,
+    dialect: Dialect,
+    *,
+    billing_period: str,
+    basis: str,
+    is_plain: bool = False,
+    columns: Sequence[str] = CHARGE_COLUMNS,
+    placed: bool = False,
 ) -> str:
     """``SELECT`` of the sound rows of a relation of texts as charge lines, typed.
 
     Rows that cannot be typed are left out: whoever asks holds the number of rows against the number of
-    lines. So are rows with tags in the table ``bad_tags`` where the relation has line numbers.
-    ``basis`` is ``costs.NET`` or ``costs.UNBLENDED``.
+    lines. So are rows with tags in the table ``bad_tags`` where the relation has line numbers. With
+    ``is_plain`` the texts were judged before (``aws_cur_plain``) and all rows are given: whoever asks
+    looks at ``odd_periods``. Of the charge line ``columns`` are given, and each row's ``PLACE`` where they
+    are ``placed``. ``basis`` is ``costs.NET`` or ``costs.UNBLENDED``.
     """
     number = _aliases(have, "n")
     made = {
@@ -161,12 +224,18 @@ def charges(
         **costs.commitment_columns(have, number),
         "x_cost_text": _finer_than_the_lake(cur.NET_COST if basis == costs.NET else cur.COST, have),
     }
+    listed = [f"{made.get(name, name)} AS {name}" for name in columns] + [PLACE] * placed
     return f"""
-        SELECT {", ".join(f"{made.get(name, name)} AS {name}" for name in CHARGE_COLUMNS)}
-        FROM ({_typed(have, relation, number, dialect)}) AS typed
+        SELECT {", ".join(listed)}
+        FROM ({_typed(have, relation, number, dialect, placed=placed)}) AS typed
         LEFT JOIN {service_relation()} ON services.code = x_service_code
-        WHERE {_sound(have)}
+        {"" if is_plain else f"WHERE {_sound(have)}"}
     """
+
+
+def odd_periods(relation: str) -> str:
+    """How many charge lines of ``relation`` have no charge period, or one outside the years of bills."""
+    return f"SELECT count(*) FROM {relation} WHERE NOT coalesce({' AND '.join(_PERIOD)}, FALSE)"
 
 
 def unsound(have: Collection[str], relation: str, dialect: Dialect) -> str:
@@ -179,7 +248,14 @@ def unsound(have: Collection[str], relation: str, dialect: Dialect) -> str:
     """
 
 
-def _typed(have: Collection[str], relation: str, number: dict[str, str], dialect: Dialect) -> str:
+def _typed(
+    have: Collection[str],
+    relation: str,
+    number: dict[str, str],
+    dialect: Dialect,
+    *,
+    placed: bool = False,
+) -> str:
     text = _aliases(have, "t")
     numbers = ", ".join(f"{dialect.to_decimal(text[name])} AS {number[name]}" for name in number)
     start, end = dialect.to_timestamp("start_text"), dialect.to_timestamp("end_text")
@@ -195,13 +271,13 @@ def _typed(have: Collection[str], relation: str, number: dict[str, str], dialect
                 SELECT *, {numbers}, {start} AS start_at, {end} AS end_at,
                        CASE WHEN {spans} THEN {first} END AS usage_start_at,
                        CASE WHEN {spans} THEN {last} END AS usage_end_at
-                FROM ({_texts(have, relation, text)})
+                FROM ({_texts(have, relation, text, placed=placed)})
             )
         )
     """
 
 
-def _texts(have: Collection[str], relation: str, text: dict[str, str]) -> str:
+def _texts(have: Collection[str], relation: str, text: dict[str, str], *, placed: bool) -> str:
     listed = {column.focus: _focus(column, have) for column in cur.COLUMNS}
     kind = listed["x_line_item_type"]
     for number in cur.NUMBERS:
@@ -224,6 +300,8 @@ def _texts(have: Collection[str], relation: str, text: dict[str, str]) -> str:
     }
     if LINE_NUMBER in have:
         listed[LINE_NUMBER] = LINE_NUMBER
+    if placed:
+        listed[PLACE] = PLACE
     columns = ", ".join(f"{expression} AS {name}" for name, expression in listed.items())
     return f"SELECT {columns} FROM {relation}"
 
@@ -256,9 +334,7 @@ def _sound(have: Collection[str]) -> str:
         )
         clauses += [f"strpos({name}, chr(0)) = 0" for name in (*texts, "pricing_unit")]
     clauses += [
-        "charge_period_end >= charge_period_start",
-        f"charge_period_start >= DATE '{cur.FIRST_YEAR}-01-01'",
-        f"charge_period_end <= DATE '{cur.LAST_YEAR}-01-01'",
+        *_PERIOD,
         "start_at IS NOT NULL",
         "end_at >= start_at",
         "regexp_full_match(billing_currency, '[A-Z]{3}')",
@@ -319,76 +395,3 @@ def _moments(have: Collection[str]) -> dict[str, str]:
         "usage_start_text": f"CAST({usage_start} AS VARCHAR)",
         "usage_end_text": f"CAST({usage_end} AS VARCHAR)",
     }
-
-
-def derived(relation: str, *, scaled: bool) -> str:
-    """Lines that the bill implies: what of a commitment nobody used, and pairs that do not cancel.
-
-    ``relation`` are the charge lines of the whole delivery; with ``scaled`` the table ``scaled_unused``
-    gives the unused part of Savings Plan fees on the net basis.
-    """
-    nothing, none = "CAST(0 AS DECIMAL(38,18))", "CAST(NULL AS DECIMAL(38,18))"
-    bare = {
-        "billed_cost": nothing,
-        "effective_cost": nothing,
-        "contracted_cost": nothing,
-        "list_cost": none,
-        "consumed_quantity": none,
-        "consumed_unit": "''",
-        "x_line_cost": none,
-        "x_unblended_cost": none,
-        "x_net_unblended_cost": none,
-        "x_unused_cost": none,
-        "x_unused_quantity": none,
-        "x_cost_text": "''",
-        "resource_id": "commitment_discount_id",
-        "charge_frequency": "'Usage-Based'",
-    }
-    unused = {
-        **bare,
-        "charge_category": literal(ChargeCategory.USAGE.value),
-        "effective_cost": "nobody_used",
-        "pricing_category": "'Committed'",
-        "commitment_discount_status": "'Unused'",
-        "commitment_discount_quantity": "x_unused_quantity",
-        "x_pool": literal(costs.UNUSED),
-        "x_derived": literal(costs.UNUSED),
-    }
-    remainder = {
-        **bare,
-        "charge_category": literal(ChargeCategory.ADJUSTMENT.value),
-        "billed_cost": "rest",
-        "pricing_category": "'Standard'",
-        "commitment_discount_status": "''",
-        "commitment_discount_quantity": none,
-        "charge_description": literal("Covered usage and its negation do not cancel in this hour"),
-        "x_derived": literal(costs.REMAINDER),
-    }
-    amount, join = "x_unused_cost", ""
-    if scaled:
-        amount = "coalesce(scaled_unused.scaled, x_unused_cost)"
-        join = (
-            f"LEFT JOIN scaled_unused ON x_line_item_type = {literal(cur.PLAN_FEE)} "
-            "AND scaled_unused.unused = x_unused_cost AND scaled_unused.line_cost = billed_cost "
-            "AND scaled_unused.unblended = coalesce(x_unblended_cost, billed_cost)"
-        )
-    pair = "commitment_discount_id, charge_period_start, billing_currency"
-    paired = "x_line_cost IS NOT NULL AND x_split_parent = ''"
-    return f"""
-        SELECT {_replaced(unused)} FROM (SELECT *, {amount} AS nobody_used FROM {relation} {join})
-        WHERE nobody_used IS NOT NULL AND nobody_used <> 0
-        UNION ALL
-        SELECT {_replaced(remainder)} FROM (
-            SELECT *, row_number() OVER (PARTITION BY {pair} ORDER BY x_line_item_type DESC, x_line_item_id) AS place
-            FROM {relation}
-            JOIN (SELECT {pair}, sum(x_line_cost) AS rest FROM {relation} WHERE {paired}
-                  GROUP BY {pair} HAVING sum(x_line_cost) <> 0) USING ({pair})
-            WHERE {paired}
-        ) WHERE place = 1
-    """
-
-
-def _replaced(instead: dict[str, str]) -> str:
-    return ", ".join(
-        f"{instead[name]} AS {name}" if name in instead else name for name in CHARGE_COLUMNS
-    )
