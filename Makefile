@@ -52,8 +52,8 @@ format: setup  ## let the tools put code and documents into shape
 	@if [ -x node_modules/.bin/prettier ] && command -v npm >/dev/null 2>&1; then npm run --silent format:node; fi
 
 lock: setup  ## write the locks anew from pyproject.toml
-	$(bin)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements.lock
 	$(bin)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml --group dev -o requirements-dev.lock
+	$(bin)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header -c requirements-dev.lock pyproject.toml -o requirements.lock
 
 ingest: setup  ## load deliveries (FROM=folder SOURCE=aws_cur)
 	$(bin)/python manage.py ingest --source "$(SOURCE)" --from "$(FROM)" $(ARGS)

@@ -6,7 +6,8 @@ rows of the days that changed, so that a reader never sees a hole, a half or a d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -86,6 +87,7 @@ def commit_load(
     load: Load,
     reading: ChargeReading,
     ledger: Ledger,
+    digests: Mapping[date, str],
     in_lake: dict[str, tuple[Decimal, int]],
     uncertain: Sequence[tuple[Any, ...]],
     candidates: Sequence[tuple[Any, ...]],
@@ -94,10 +96,10 @@ def commit_load(
 ) -> None:
     """Make ``load`` current in one transaction, with its ledger rows and its control totals.
 
-    ``in_lake`` is the billed cost (exact) and the number of lines in the lake, per currency. The totals
-    are summed by the database from the rows of the period, and its CHECKs refuse a load that does not
-    add up. Where a newer delivery became current meanwhile, this one is marked superseded and changes
-    nothing.
+    ``digests`` are those of the ledger's days, ``in_lake`` is the billed cost (exact) and the number of
+    lines in the lake, per currency. The totals are summed by the database from the rows of the period, and
+    its CHECKs refuse a load that does not add up. Where a newer delivery became current meanwhile, this
+    one is marked superseded and changes nothing.
     """
     with transaction.atomic():
         Source.objects.select_for_update().get(pk=load.source_id)
@@ -112,7 +114,7 @@ def commit_load(
             _step_aside(load, current)
             return
         now = clock.now()
-        rewrite = restating.take_back(current, ledger)
+        rewrite = restating.take_back(current, digests)
         if current:
             Load.objects.filter(pk=current.pk).update(
                 state=Load.State.SUPERSEDED, superseded_at=now

@@ -13,7 +13,6 @@ from allocation.core.restate import (
     amounts_of,
     changed_days,
     changes,
-    day_digests,
 )
 from allocation.models import (
     CandidateTenant,
@@ -58,13 +57,14 @@ class Rewrite:
         )
 
 
-def take_back(current: Load | None, ledger: Ledger) -> Rewrite:
+def take_back(current: Load | None, digests: Mapping[date, str]) -> Rewrite:
     """Remove what ``current`` has on days that change, and say which those are.
+
+    ``digests`` are those of the days that are to be (``allocation.core.restate.day_digests``).
 
     Rows of days that stay keep the load that wrote them; ``period_loads`` finds them all. Call it inside
     the transaction that writes the rest.
     """
-    digests = day_digests(ledger)
     if current is None:
         return Rewrite(digests, frozenset(digests))
     known = dict(LedgerDigest.objects.filter(load=current).values_list("day", "digest"))

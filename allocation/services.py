@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from allocation.commit import ControlTotalError, commit_load
 from allocation.core import bridge, sql
 from allocation.core.keys import DIMENSIONS, Key, Method, allocate
 from allocation.core.ledger import MAX_SUM, Ledger, build_ledger, spread_uncertain
+from allocation.core.restate import day_digests
 from allocation.core.revenue import recognise
 from allocation.models import (
     RecognisedRevenue,
@@ -48,27 +50,25 @@ def allocate_load(*, load: Load, reading: ChargeReading, progress: Progress = si
     candidates: list[tuple[Any, ...]] = []
     steps: list[bridge.Step] = []
     ledger = Ledger((), (), (), ())
+    digests: dict[date, str] = {}
     if charges:
-        with connect() as engine, ThreadPoolExecutor(1, "hourly") as pool:
+        with connect() as engine, ThreadPoolExecutor(2, "beside") as pool:
+            # The same files are read many times, and never change.
+            engine.execute("SET parquet_metadata_cache = true")
             relation = sql.parquet(charges)
             keys = _write_allocated(engine, relation, lake.folder_of(load, "allocated"))
             allocated = sql.parquet([str(keys)])
             progress("allocating", 1, 4)
             hours = lake.folder_of(load, "hourly") / "part-00000.parquet"
-            # The largest file is written beside all that only reads.
-            written = pool.submit(_copy, engine.cursor(), sql.hourly(relation, allocated), hours)
             days = engine.execute(sql.ledger_days(relation, allocated)).fetchall()
+            # The engine goes on while Python builds the ledger's rows.
+            written = pool.submit(_copy, engine.cursor(), sql.hourly(relation, allocated), hours)
+            rest = pool.submit(_rest_of, engine.cursor(), relation, allocated)
             ledger = build_ledger(days, load.billing_period)
+            digests = day_digests(ledger)
             progress("allocating", 2, 4)
-            uncertain = spread_uncertain(
-                engine.execute(sql.uncertain(relation, allocated)).fetchall(), load.billing_period
-            )
-            candidates = engine.execute(sql.candidates(relation, allocated)).fetchall()
-            steps = [bridge.Step(*row) for row in engine.execute(bridge.query(relation)).fetchall()]
-            in_lake = {
-                row[0]: (row[1], int(row[2]))
-                for row in engine.execute(sql.billed_by_currency(relation)).fetchall()
-            }
+            open_cost, candidates, steps, in_lake = rest.result()
+            uncertain = spread_uncertain(open_cost, load.billing_period)
             written.result()
             _refuse_what_no_ledger_holds(load, ledger)
             for kind, paths in (
@@ -85,6 +85,7 @@ def allocate_load(*, load: Load, reading: ChargeReading, progress: Progress = si
         load=load,
         reading=reading,
         ledger=ledger,
+        digests=digests,
         in_lake=in_lake,
         uncertain=uncertain,
         candidates=candidates,
@@ -92,6 +93,22 @@ def allocate_load(*, load: Load, reading: ChargeReading, progress: Progress = si
         files=files,
     )
     progress("allocating", 4, 4)
+
+
+def _rest_of(
+    engine: duckdb.DuckDBPyConnection, relation: str, allocated: str
+) -> tuple[
+    list[tuple[Any, ...]],
+    list[tuple[Any, ...]],
+    list[bridge.Step],
+    dict[str, tuple[Decimal, int]],
+]:
+    """Uncertain cost, candidates, the bridge's steps, and sum and lines by currency as the lake has them."""
+    uncertain = engine.execute(sql.uncertain(relation, allocated)).fetchall()
+    candidates = engine.execute(sql.candidates(relation, allocated)).fetchall()
+    steps = [bridge.Step(*row) for row in engine.execute(bridge.query(relation)).fetchall()]
+    sums = engine.execute(sql.billed_by_currency(relation)).fetchall()
+    return uncertain, candidates, steps, {row[0]: (row[1], int(row[2])) for row in sums}
 
 
 def _refuse_what_no_ledger_holds(load: Load, ledger: Ledger) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +40,11 @@ def connect(*, threads: int = 0) -> Iterator[duckdb.DuckDBPyConnection]:
             yield connection
         finally:
             connection.close()
+
+
+def beside_another() -> int:
+    """Threads for an engine while one other thread is busy: more threads than cores only wait."""
+    return max((os.cpu_count() or 2) - 1, 1)
 
 
 def _scratch() -> Path:

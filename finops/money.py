@@ -91,13 +91,14 @@ class ScaledDecimalField(models.Field):  # type: ignore[type-arg]  # see MoneyFi
 
     def units(self, value: Decimal) -> int:
         """``value`` in whole units, as SQLite stores it; raises ``ValueError`` like ``get_prep_value``."""
-        scaled = value.scaleb(self.places, context=_EXACT) if type(value) is Decimal else None
-        if scaled is None or not scaled.is_finite() or scaled != (whole := int(scaled)):
+        try:
+            scaled = value.scaleb(self.places, context=_EXACT)
+            whole = int(scaled)
+        except (AttributeError, ValueError, ArithmeticError):  # no Decimal, or none that is finite
+            whole, scaled = 0, None
+        if scaled != whole or not -_MAX_UNITS <= whole <= _MAX_UNITS:
             checked: Decimal = self.get_prep_value(value)
             return int(checked.scaleb(self.places, context=_EXACT))
-        if abs(whole) > _MAX_UNITS:
-            msg = f"{value} is too large."
-            raise ValueError(msg)
         return whole
 
     def get_placeholder(self, value: Any, _compiler: object, _connection: object) -> str:

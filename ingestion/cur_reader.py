@@ -8,17 +8,18 @@ out of shape or beyond typing, the slow path parts it into sound rows and rows t
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from finops.bulk import without_collector
 from finops.core.dialect import DUCKDB, literal
-from finops.engine import connect
+from finops.engine import beside_another, connect
 from finops.logs import redact, redactor
+from ingestion.ahead import ahead
 from ingestion.core import aws_cur_columns as cur
 from ingestion.core import aws_cur_costs as costs
 from ingestion.core import aws_cur_sql as sql
@@ -27,9 +28,9 @@ from ingestion.core.aws_cur_plain import is_readable_map
 from ingestion.core.aws_cur_rows import row_problem
 from ingestion.core.csv_sieve import BrokenRow
 from ingestion.core.delivery import ChargeReading, DeliveryRef, SourceError, SourceFile
-from ingestion.cur_stage import Staged, delivered, put_aside, stage, stage_slowly
+from ingestion.cur_stage import Staged, chunks_of, delivered, put_aside, stage, stage_slowly
 from ingestion.cur_tally import Tally
-from ingestion.cur_texts import write_lines
+from ingestion.cur_texts import ToldTexts, write_lines
 from ingestion.progress import Progress
 from ingestion.verify import FileFacts, is_parquet
 
@@ -37,16 +38,18 @@ if TYPE_CHECKING:
     import duckdb
 
 _BATCH = 10_000
+_AHEAD = 2
+"""Chunks, of this file or the next, that are ready while one is typed: they take room."""
 _COMMITTED = (cur.COVERED, cur.NEGATION, cur.PLAN_FEE, cur.RESERVATION_FEE)
 _LEFT = "The engine cannot read a number or a time of the row."
 
 
 @dataclass(frozen=True)
 class Step:
-    """A staged chunk of a file, or, without one, the file's end and whether all its rows are in shape."""
+    """A chunk of a file, or, without one, the file's end and whether all its rows are in shape."""
 
     number: int
-    staged: Staged | None
+    chunk: Any
     in_shape: bool = False
 
 
@@ -64,8 +67,11 @@ class CurReader:
         self.files = [file for file in ref.files if not facts[file.key].is_empty]
         self.have: frozenset[str] = frozenset()
         self.basis = ""
+        self.readable: set[str] = set()
+        self.told = ToldTexts()
         self.tally = Tally(costs.UNBLENDED)
 
+    @without_collector()
     def read(self) -> ChargeReading:
         """Write one Parquet file per filled source file into the folder, and one of derived lines."""
         written = self._read_all()
@@ -100,27 +106,24 @@ class CurReader:
         return f"{name} {'Parquet' if is_parquet(first.path) else 'csv'}"
 
     def _read_all(self) -> list[Path]:
-        self.tally = Tally(self.basis)
+        self.tally, self.told = Tally(self.basis), ToldTexts()
         written: list[Path] = []
         total = sum(self.facts[file.key].bytes for file in self.files)
         done = rows = 0
         self.progress("reading", 0, total)
-        with connect(threads=beside_staging()) as engine, ThreadPoolExecutor(1, "stage") as pool:
-            # One chunk ahead, of this file or the next: what is staged takes room.
-            staging = self._staging()
-            ahead = pool.submit(next, staging, None)
+        with (
+            connect(threads=beside_another()) as engine,
+            closing(ahead(self._steps(), depth=_AHEAD)) as steps,
+        ):
             chunks: list[Path] = []
             is_whole = True
             self._begin_file(engine)
-            while (step := ahead.result()) is not None:
-                ahead = pool.submit(next, staging, None)
+            for step in steps:
                 file = self.files[step.number]
                 with _damage_of(file):
-                    if step.staged is not None:
-                        is_whole = self._type_chunk(
-                            engine, step.staged, step.number, chunks, is_whole
-                        )
-                        rows += step.staged.rows
+                    if step.chunk is not None:
+                        is_whole = is_whole and self._type_chunk(engine, step, chunks)
+                        rows += step.chunk.num_rows
                         self.progress("reading", done, total, rows)
                         continue
                     written += self._end_file(engine, step, chunks, is_whole=is_whole)
@@ -129,20 +132,19 @@ class CurReader:
                 self.progress("reading", done, total, rows)
                 chunks, is_whole = [], True
                 self._begin_file(engine)
-            if derived := self._derive(engine, written):
-                written.append(derived)
+            if lines := self._derive(engine, written):
+                written.append(lines)
         return written
 
     # --- one file --------------------------------------------------------------------------------
 
-    def _staging(self) -> Iterator[Step]:
+    def _steps(self) -> Generator[Step, None, None]:
         """Every chunk of every file, and each file's end. Runs beside the engine."""
-        readable: set[str] = set()
         for number, file in enumerate(self.files):
             if is_parquet(file.path):
                 yield Step(number, None, in_shape=False)
                 continue
-            chunks = stage(file, self.facts[file.key], self._staged_path(number), readable)
+            chunks = chunks_of(file, self.facts[file.key])
             while True:
                 try:
                     yield Step(number, next(chunks))
@@ -159,26 +161,17 @@ class CurReader:
             "CREATE OR REPLACE TEMP TABLE bad_tags(x_tags VARCHAR, x_resource_tags VARCHAR)"
         )
 
-    def _type_chunk(  # private, called once
-        self,
-        engine: duckdb.DuckDBPyConnection,
-        staged: Staged,
-        number: int,
-        chunks: list[Path],
-        is_wanted: bool,
+    def _type_chunk(
+        self, engine: duckdb.DuckDBPyConnection, step: Step, chunks: list[Path]
     ) -> bool:
-        """Type one chunk into a file of its own, unless the file needs the slow way already.
-
-        Returns whether every row so far could be typed.
-        """
+        """Type one chunk into a file of its own; whether every row could be."""
+        path = self._staged_path(step.number)
         try:
-            if not is_wanted:
-                return False
-            chunks.append(self.folder / f"part-{number:05d}-{len(chunks):04d}.parquet")
+            staged = stage(step.chunk, path, self.readable)
+            chunks.append(self.folder / f"part-{step.number:05d}-{len(chunks):04d}.parquet")
             return self._write(engine, staged, chunks[-1])
         finally:
-            if staged.path:
-                staged.path.unlink()
+            path.unlink(missing_ok=True)
 
     def _end_file(
         self, engine: duckdb.DuckDBPyConnection, step: Step, chunks: list[Path], *, is_whole: bool
@@ -194,6 +187,10 @@ class CurReader:
                 chunk.unlink(missing_ok=True)
             written, have = self._read_slowly(engine, step.number)
         self.have |= have
+        if step.number == len(self.files) - 1:
+            # Nothing is staged any more, and what is written stays as it is.
+            engine.execute(f"SET threads = {os.cpu_count() or 1}")
+            engine.execute("SET parquet_metadata_cache = true")
         if written:
             self.tally.count(engine, _relation(written))
         return written
@@ -227,7 +224,6 @@ class CurReader:
             dialect=DUCKDB,
             billing_period=str(self.ref.billing_period),
             basis=self.basis,
-            is_plain=staged.is_plain,
         )
         rows = (
             write_lines(
@@ -236,6 +232,7 @@ class CurReader:
                 have=staged.have,
                 relation=staged.relation,
                 texts=staged.texts,
+                memory=self.told,
                 target=target,
             )
             if staged.texts
@@ -243,10 +240,6 @@ class CurReader:
         )
         if rows != staged.rows:
             return False
-        if staged.is_plain:
-            ((odd,),) = engine.execute(sql.odd_periods(_relation([target]))).fetchall()
-            if odd:
-                return False
         return staged.has_plain_tags or not self._bad_tags(engine, target)
 
     def _likely_basis(self, engine: duckdb.DuckDBPyConnection, staged: Staged) -> str:
@@ -325,11 +318,6 @@ class CurReader:
                 "INSERT INTO scaled_unused VALUES (?, ?, ?, ?)",
                 [(*fee, costs.scaled_unused(*fee)) for fee in fees],
             )
-
-
-def beside_staging() -> int:
-    """Threads for the engine: staging keeps one core busy, and more threads than cores only wait."""
-    return max((os.cpu_count() or 2) - 1, 1)
 
 
 def _relation(paths: Sequence[Path]) -> str:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _BLOCK = 4 << 20
 _ROW_GROUP = 120_000
-_CHUNK = 240_000
+_CHUNK = 120_000
 """Rows that are staged while those before them are typed: two of them bound the memory."""
 _FIRST_CHUNK = 30_000
 """The first one is small, so that typing begins soon; each is twice the one before."""
@@ -52,9 +52,8 @@ class Aside:
 class Staged:
     """A relation of texts with canonical columns: how to read it, its columns and number of rows.
 
-    ``is_plain`` and ``has_plain_tags`` say that every number, time and currency, and every tag text, was
-    found sound: no line needs to be looked at for them. Where ``texts`` stand beside it, the relation has
-    only what is typed line by line.
+    Where ``texts`` stand beside it, the relation has only what is typed line by line, and every number,
+    time and currency was found sound. ``has_plain_tags`` says the same of every tag text.
     """
 
     relation: str
@@ -62,60 +61,44 @@ class Staged:
     rows: int
     aside: tuple[Aside, ...] = ()
     path: Path | None = None
-    is_plain: bool = False
     has_plain_tags: bool = False
     texts: Texts | None = None
 
 
-def stage(
-    file: SourceFile, facts: FileFacts, target: Path, readable: set[str]
-) -> Generator[Staged, None, bool]:
-    """Read ``file`` to its end, checking every byte; chunk by chunk into files beside ``target``.
+def chunks_of(file: SourceFile, facts: FileFacts) -> Generator[Any, None, bool]:
+    """Read ``file`` to its end, checking every byte: tables of the used columns, each text kept once.
 
-    The caller removes each chunk's file when it is done with it, and passes the same set of ``readable``
-    tag texts for every file of a delivery. Returns whether every row is in shape:
-    where not, the chunks do not count and ``stage_slowly`` has the last word. Raises ``SourceError``
-    where the bytes themselves are damaged.
+    Returns whether every row is in shape: where not, the chunks do not count and ``stage_slowly`` has the
+    last word. Raises ``SourceError`` where the bytes themselves are damaged.
     """
+    import pyarrow as pa  # noqa: PLC0415  # loaded with the engine, not with the app
+
     rows = 0
+    in_shape = True
     with Checked(file, facts) as stream:
-        chunks = _chunks(stream, facts.header, target, readable)
-        while True:
-            try:
-                chunk = next(chunks)
-            except StopIteration as end:
-                in_shape = bool(end.value)
-                break
-            rows += chunk.rows
-            yield chunk
+        try:
+            for table in _groups(_open(stream, facts.header), pa):
+                rows += table.num_rows
+                yield table
+        except pa.ArrowInvalid as error:
+            if stream.problem:
+                raise stream.problem from None
+            in_shape = "Empty CSV" in str(error)
         whole = stream.drain()
     # A row that spans lines, a blank line or a swallowed one makes rows and lines differ.
     return in_shape and not whole.has_nul and rows == max(whole.lines - 1, 0)
 
 
-def _chunks(
-    stream: Any, header: Sequence[str], target: Path, readable: set[str]
-) -> Generator[Staged, None, bool]:
-    """The stream as staged chunks. Returns whether its rows are in shape."""
-    import pyarrow as pa  # noqa: PLC0415  # loaded with the engine, not with the app
+def stage(table: Any, path: Path, readable: set[str]) -> Staged:
+    """A chunk as a file of texts at ``path``, without the columns in which all rows agree.
 
-    try:
-        for number, table in enumerate(_groups(_open(stream, header), pa)):
-            path = target.with_name(f"{target.stem}-{number:04d}.parquet")
-            yield _staged(table, path, readable)
-    except pa.ArrowInvalid as error:
-        if getattr(stream, "problem", None):
-            raise stream.problem from None
-        return "Empty CSV" in str(error)
-    return True
-
-
-def _staged(table: Any, path: Path, readable: set[str]) -> Staged:
-    """The chunk as a file of texts, without the columns in which all rows agree."""
+    The caller removes the file when it is done with it, and passes the same set of ``readable`` tag texts
+    for all chunks of a delivery.
+    """
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    is_plain = _is_plain(table)
-    texts = texts_of(table) if is_plain else None
+    table = table.unify_dictionaries()
+    texts = texts_of(table) if _is_plain(table) else None
     kept = (
         table.select(
             [name for name in table.column_names if cur.canonical_name(name) in sql.READ_BY_LINE]
@@ -140,7 +123,6 @@ def _staged(table: Any, path: Path, readable: set[str]) -> Staged:
         sql.known_columns(kept.column_names),
         table.num_rows,
         path=path,
-        is_plain=is_plain,
         has_plain_tags=_has_plain_tags(table, readable),
         texts=texts,
     )
@@ -279,6 +261,7 @@ def _open(stream: Any, header: Sequence[str], *, numbered: bool = False) -> Iter
             include_columns=list(used),
             column_types=dict.fromkeys(used, text),
             strings_can_be_null=False,
+            check_utf8=False,  # every byte was checked before it came here
         ),
     )
     for batch in reader:
@@ -311,10 +294,10 @@ def _groups(batches: Iterable[Any], pa: Any) -> Iterator[Any]:
         waiting.append(batch)
         count += batch.num_rows
         if count >= wanted:
-            yield pa.Table.from_batches(waiting).unify_dictionaries()
+            yield pa.Table.from_batches(waiting)
             waiting, count, wanted = [], 0, min(2 * wanted, _CHUNK)
     if waiting:
-        yield pa.Table.from_batches(waiting).unify_dictionaries()
+        yield pa.Table.from_batches(waiting)
 
 
 def put_aside(file: SourceFile, names: Sequence[str], row: BrokenRow, hide: Redactor) -> Aside:

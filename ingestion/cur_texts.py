@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ _ROW_GROUP = 120_000
 _WORTH_IT = 4
 """Lines per combination, below which the engine had better read the lines."""
 _LARGEST = 2**62
+_HARDLY_REPEAT = ("billed_cost", "effective_cost", "contracted_cost")
 _AS_PRINTED = {"x_tags": cur.TAGS, "x_resource_tags": cur.RESOURCE_TAGS}
 
 
@@ -69,7 +71,7 @@ def texts_of(table: Any) -> Texts | None:
     return Texts(
         rows=table.num_rows,
         passed={focus: table.column(name) for focus, name in passed.items()},
-        combinations=pa.table({**combinations, sql.PLACE: pa.array(range(len(first)), pa.int64())}),
+        combinations=pa.table(combinations),
         combination=combination,
     )
 
@@ -84,7 +86,6 @@ def _sources(focus: str) -> tuple[str, ...]:
 def _combinations(columns: list[Any], rows: int) -> tuple[Any, Any] | None:
     """The first row of each combination, and each row's combination."""
     import numpy as np  # noqa: PLC0415
-    import pyarrow as pa  # noqa: PLC0415
 
     ids = np.zeros(rows, dtype=np.int64)
     size = 1
@@ -97,10 +98,20 @@ def _combinations(columns: list[Any], rows: int) -> tuple[Any, Any] | None:
                 return None
         ids = ids * choices + column.indices.to_numpy(zero_copy_only=False)
         size *= choices
-    _, first, inverse = np.unique(ids, return_index=True, return_inverse=True)
-    if len(first) * _WORTH_IT > rows:
+    found = _array(ids).dictionary_encode()
+    if len(found.dictionary) * _WORTH_IT > rows:
         return None
-    return pa.array(first), pa.array(inverse.astype(np.int32))
+    combination = found.indices.to_numpy()
+    first = np.empty(len(found.dictionary), np.int64)
+    first[combination[::-1]] = np.arange(rows - 1, -1, -1)
+    return _array(first), found.indices
+
+
+def _array(numbers: Any) -> Any:
+    """64-bit numbers of numpy as Arrow has them, nothing copied."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    return pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers)])
 
 
 def _passing(table: Any) -> dict[str, str]:
@@ -125,11 +136,84 @@ def _passing(table: Any) -> dict[str, str]:
 
 
 def _stands(table: Any, name: str, *, alone: bool) -> bool:
+    import pyarrow as pa  # noqa: PLC0415
     import pyarrow.compute as pc  # noqa: PLC0415
 
     texts = table.column(name).chunk(0).dictionary
     trimmed = pc.all(pc.equal(pc.utf8_trim(texts, " "), texts)).as_py()
-    return bool(trimmed and (alone or not pc.any(pc.equal(texts, "")).as_py()))
+    return bool(trimmed and (alone or not pc.any(pc.equal(texts, pa.scalar(""))).as_py()))
+
+
+class ToldTexts:
+    """What the engine made of each combination: chunk after chunk brings the same ones.
+
+    One for one reading on one cost basis; ``statement`` is ``sql.charges`` with all that
+    holds for the whole reading.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, ...], tuple[Any, ...]] = {}
+        self._types: dict[str, Any] = {}
+
+    def of(
+        self,
+        engine: duckdb.DuckDBPyConnection,
+        statement: Callable[..., str],
+        have: Collection[str],
+        texts: Texts,
+    ) -> dict[str, Any] | None:
+        """Each row's texts that follow from its combination; ``None`` where the engine lost one."""
+        import pyarrow as pa  # noqa: PLC0415  # loaded with the engine, not with the app
+
+        names = texts.combinations.column_names
+        about = (*names, "", *texts.told)
+        columns = [texts.combinations.column(name).to_pylist() for name in names]
+        rows = [(*about, *row) for row in zip(*columns, strict=True)]
+        new = [number for number, row in enumerate(rows) if row not in self._known]
+        if new:
+            found = _read(engine, statement, have, texts.combinations.take(new), texts.told)
+            if found is None:
+                return None
+            self._types |= {name: found.schema.field(name).type for name in texts.told}
+            values = zip(*(found.column(name).to_pylist() for name in texts.told), strict=True)
+            self._known |= {rows[number]: row for number, row in zip(new, values, strict=True)}
+        told = zip(*(self._known[row] for row in rows), strict=True)
+        return {
+            name: _spread(pa.array(values, self._types[name]), texts.combination)
+            for name, values in zip(texts.told, told, strict=True)
+        }
+
+
+def _read(
+    engine: duckdb.DuckDBPyConnection,
+    statement: Callable[..., str],
+    have: Collection[str],
+    combinations: Any,
+    told: list[str],
+) -> Any:
+    import pyarrow as pa  # noqa: PLC0415
+
+    names = combinations.column_names
+    known = sql.known_columns(names)
+    places = pa.array(range(combinations.num_rows), pa.int64())
+    engine.register("combinations", combinations.append_column(sql.PLACE, places))
+    try:
+        relation = sql.table_texts("combinations", names, sorted(set(have) - known), DUCKDB)
+        query = statement(known | set(have), relation, columns=told, placed=True, is_plain=True)
+        return _in_place(engine, query, combinations.num_rows)
+    finally:
+        engine.unregister("combinations")
+
+
+def _spread(values: Any, combination: Any) -> Any:
+    """Each row's value, by its combination."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    if not pa.types.is_string(values.type) or values.null_count:
+        return values.take(combination)
+    # Each text once: readers are faster by the runs of equal ones.
+    once = values.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(once.indices.take(combination), once.dictionary)
 
 
 def write_lines(
@@ -139,22 +223,21 @@ def write_lines(
     have: Collection[str],
     relation: str,
     texts: Texts,
+    memory: ToldTexts,
     target: Path,
 ) -> int:
-    """Write charge lines: what is typed of ``relation``, beside their texts; the number of rows.
+    """Write charge lines: what is typed of ``relation``, beside their texts; the number of sound rows.
 
-    ``statement`` is ``sql.charges`` but for the first two arguments, the columns and ``placed``. Each row
-    comes with its place, so that none can stand beside another's texts.
+    Each row comes with its place, so that none can stand beside another's texts. Nothing is written
+    where a charge period is none.
     """
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    lines = statement(have, relation, columns=sql.LINE_BY_LINE, placed=True)
+    lines = statement(have, relation, columns=sql.LINE_BY_LINE, placed=True, is_plain=True)
     typed = _in_place(engine, lines, texts.rows)
-    if typed is None:
-        return 0
-    told = _told(engine, statement, have, texts)
-    if told is None:
+    told = memory.of(engine, statement, have, texts)
+    if typed is None or told is None or not _has_sound_periods(typed):
         return 0
     columns = {
         name: typed.column(name) if name in sql.LINE_BY_LINE else {**told, **texts.passed}[name]
@@ -165,56 +248,42 @@ def write_lines(
         target,
         compression="zstd",
         row_group_size=_ROW_GROUP,
+        # Costs hardly repeat, and readers skip row groups by time alone: anything else costs a third.
+        use_dictionary=[name for name in sql.CHARGE_COLUMNS if name not in _HARDLY_REPEAT],
+        write_statistics=["charge_period_start", "charge_period_end"],
         store_schema=False,
     )
     return texts.rows
 
 
-def _told(
-    engine: duckdb.DuckDBPyConnection,
-    statement: Callable[..., str],
-    have: Collection[str],
-    texts: Texts,
-) -> dict[str, Any] | None:
-    """Each row's texts that follow from its combination; ``None`` where the engine lost one."""
-    import pyarrow as pa  # noqa: PLC0415
+def _has_sound_periods(typed: Any) -> bool:
+    """Whether every line has a charge period, in the years of bills and not ending before it starts."""
+    import pyarrow.compute as pc  # noqa: PLC0415
 
-    names = [name for name in texts.combinations.column_names if name != sql.PLACE]
-    known = sql.known_columns(names)
-    engine.register("combinations", texts.combinations)
-    relation = sql.table_texts("combinations", names, sorted(set(have) - known), DUCKDB)
-    query = statement(known | set(have), relation, columns=texts.told, placed=True)
-    found = _in_place(engine, query, texts.combinations.num_rows)
-    engine.unregister("combinations")
-    if found is None:
-        return None
-    told = {}
-    for name in texts.told:
-        column = found.column(name).combine_chunks()
-        if pa.types.is_string(column.type) and not column.null_count:
-            # Each text once: readers are faster by the runs of equal ones.
-            once = column.dictionary_encode()
-            told[name] = pa.DictionaryArray.from_arrays(
-                once.indices.take(texts.combination), once.dictionary
-            )
-        else:
-            told[name] = column.take(texts.combination)
-    return told
+    start, end = typed.column("charge_period_start"), typed.column("charge_period_end")
+    if start.null_count or end.null_count:
+        return False
+    earliest, latest = pc.min(start).as_py(), pc.max(end).as_py()
+    in_order = pc.all(pc.greater_equal(end, start)).as_py()
+    return bool(
+        in_order and earliest.year >= cur.FIRST_YEAR and latest <= datetime(cur.LAST_YEAR, 1, 1)  # noqa: DTZ001  # both naive
+    )
 
 
 def _in_place(engine: duckdb.DuckDBPyConnection, query: str, rows: int) -> Any:
     """The statement's rows in the order of their places; ``None`` where they are not ``rows``."""
-    import pyarrow as pa  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415
     import pyarrow.compute as pc  # noqa: PLC0415
 
     found = engine.sql(query).to_arrow_table()
     if found.num_rows != rows:
         return None
     places = found.column(sql.PLACE).combine_chunks()
-    if places.equals(pa.array(range(rows), pa.int64())):
+    in_order = _array(np.arange(rows))
+    if places.equals(in_order):
         return found
     found = found.take(pc.sort_indices(places))
-    if not found.column(sql.PLACE).combine_chunks().equals(pa.array(range(rows), pa.int64())):
+    if not found.column(sql.PLACE).combine_chunks().equals(in_order):
         msg = "The engine gave rows that were not asked for."
         raise AssertionError(msg)
     return found

@@ -87,7 +87,10 @@ class Checked(io.RawIOBase):
     """
 
     def __init__(self, file: SourceFile, facts: FileFacts) -> None:
+        import numpy as np  # noqa: PLC0415  # loaded with the engine, not with the app
+
         super().__init__()
+        self._flags = np.empty(_CHUNK, np.bool_)
         self._file = file
         self._facts = facts
         self._opened = open_unpacked(file.path)
@@ -154,18 +157,20 @@ class Checked(io.RawIOBase):
         super().close()
 
     def _check(self, chunk: bytes) -> None:
-        import numpy as np  # noqa: PLC0415  # loaded with the engine, not with the app
+        import numpy as np  # noqa: PLC0415
 
         if self._begun or not chunk.isascii():
-            cut = _whole_characters(chunk)
-            text, self._begun = self._begun + chunk[:cut], chunk[cut:]
+            text = self._begun + chunk
+            cut = _whole_characters(text)
+            text, self._begun = text[:cut], text[cut:]
             if not _is_utf8(text) or (self._begun and not chunk):
                 self._refuse_bytes(text + self._begun)
                 return
         if chunk:
             # Threads of a reader go on while numpy counts, and it is several times faster than bytes.
             values = np.frombuffer(chunk, np.uint8)
-            self._lines += int(np.count_nonzero(values == _LINE_FEED))
+            flags = np.equal(values, _LINE_FEED, out=self._flags[: len(chunk)])
+            self._lines += int(np.count_nonzero(flags))
             self._bytes += len(chunk)
             self._last = chunk[-1:]
             self._has_nul = self._has_nul or not values.min()

@@ -97,7 +97,7 @@ def build_ledger(rows: Iterable[Sequence[Any]], billing_period: date) -> Ledger:
     pnl_days: dict[tuple[date, int], PnlAmounts] = {}
     pnl_months: dict[tuple[date, int], PnlAmounts] = {}
     for row in rows:
-        about = row[_KEY:_BILLED]
+        about = tuple(row[_KEY:_BILLED])
         number = numbers.get(about)
         if number is None:
             number = numbers[about] = len(keys)

@@ -100,11 +100,6 @@ COMPUTED_WITH = frozenset({"pricing_unit", "x_line_item_type", "x_service_code",
 """Columns of a charge line from which other texts of it follow."""
 
 _MONTHLY = f"INTERVAL {MONTHLY.days} DAY"
-_PERIOD = (
-    "charge_period_end >= charge_period_start",
-    f"charge_period_start >= DATE '{cur.FIRST_YEAR}-01-01'",
-    f"charge_period_end <= DATE '{cur.LAST_YEAR}-01-01'",
-)
 
 
 def used_columns(header: Sequence[str]) -> tuple[str, ...]:
@@ -205,7 +200,7 @@ def charges(
     Rows that cannot be typed are left out: whoever asks holds the number of rows against the number of
     lines. So are rows with tags in the table ``bad_tags`` where the relation has line numbers. With
     ``is_plain`` the texts were judged before (``aws_cur_plain``) and all rows are given: whoever asks
-    looks at ``odd_periods``. Of the charge line ``columns`` are given, and each row's ``PLACE`` where they
+    looks at their periods. Of the charge line ``columns`` are given, and each row's ``PLACE`` where they
     are ``placed``. ``basis`` is ``costs.NET`` or ``costs.UNBLENDED``.
     """
     number = _aliases(have, "n")
@@ -231,11 +226,6 @@ def charges(
         LEFT JOIN {service_relation()} ON services.code = x_service_code
         {"" if is_plain else f"WHERE {_sound(have)}"}
     """
-
-
-def odd_periods(relation: str) -> str:
-    """How many charge lines of ``relation`` have no charge period, or one outside the years of bills."""
-    return f"SELECT count(*) FROM {relation} WHERE NOT coalesce({' AND '.join(_PERIOD)}, FALSE)"
 
 
 def unsound(have: Collection[str], relation: str, dialect: Dialect) -> str:
@@ -334,7 +324,9 @@ def _sound(have: Collection[str]) -> str:
         )
         clauses += [f"strpos({name}, chr(0)) = 0" for name in (*texts, "pricing_unit")]
     clauses += [
-        *_PERIOD,
+        "charge_period_end >= charge_period_start",
+        f"charge_period_start >= DATE '{cur.FIRST_YEAR}-01-01'",
+        f"charge_period_end <= DATE '{cur.LAST_YEAR}-01-01'",
         "start_at IS NOT NULL",
         "end_at >= start_at",
         "regexp_full_match(billing_currency, '[A-Z]{3}')",

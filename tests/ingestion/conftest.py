@@ -19,3 +19,9 @@ def bill() -> Export:
             line("3", day=30, hour=23, tenant="Globex"),
         ]
     )
+
+
+@pytest.fixture(autouse=True)
+def _small_bills_are_read_like_large_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts once per combination also where that is not worth it: what large bills go through."""
+    monkeypatch.setattr("ingestion.cur_texts._WORTH_IT", 0)
