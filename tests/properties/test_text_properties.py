@@ -78,7 +78,7 @@ def charge_lines() -> list[tuple[object, ...]]:
     ]
     if not paths:
         return []
-    return duckdb.sql(
+    return duckdb.execute(
         f"SELECT * FROM read_parquet({paths}, hive_partitioning=false, union_by_name=false) ORDER BY ALL"
     ).fetchall()
 
@@ -118,7 +118,7 @@ def test_what_is_called_plain_is_an_amount_for_python_and_for_the_engine(texts):
     if found:
         listed = ", ".join(f"('{text}')" for text in found)
         query = f"SELECT t, {DUCKDB.to_decimal('t')} FROM (VALUES {listed}) AS texts(t)"
-        for text, value in duckdb.sql(query).fetchall():
+        for text, value in duckdb.execute(query).fetchall():
             assert value is not None, text
             assert abs(value) < cur.MAX_COST
 
