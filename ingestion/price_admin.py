@@ -10,10 +10,11 @@ from django.db.models import F, Q, QuerySet
 from django.forms import CharField, ChoiceField, ModelForm, Textarea
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from finops import clock
+from finops.core.amounts import plain
 from finops.models import User
 from ingestion.core.meters import METERS
 from ingestion.core.price_rules import parse_tiers, price_text
@@ -40,6 +41,9 @@ _MINE = (
 )
 
 
+_FIGURES = {"unit_price", "included_quantity", "monthly_fee", "minimum_charge"}
+
+
 class PriceForm(ModelForm):  # type: ignore[type-arg]  # Django's class takes no argument at run time
     """A price as it will hold, and why; says at once what the list does not take."""
 
@@ -48,13 +52,18 @@ class PriceForm(ModelForm):  # type: ignore[type-arg]  # Django's class takes no
     meter = ChoiceField(help_text="What is charged for, and what its quantities are counted in.")
     reason = CharField(
         max_length=500,
-        widget=Textarea(attrs={"rows": 2}),
+        widget=Textarea(attrs={"rows": 2, "class": "vLargeTextField"}),
         help_text="Why this version is made: a contract, a new page of the vendor, a mistake.",
     )
 
     class Meta:
         model = PriceListEntry
         fields = ("meter", "tiers", "included_quantity", "rounding", "reason", *_MINE)
+        widgets = {
+            "tiers": Textarea(attrs={"rows": 4, "class": "vLargeTextField"}),
+            "note": Textarea(attrs={"rows": 4, "class": "vLargeTextField"}),
+            "source": Textarea(attrs={"rows": 2, "class": "vLargeTextField"}),
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -63,6 +72,8 @@ class PriceForm(ModelForm):  # type: ignore[type-arg]  # Django's class takes no
         if self.instance.pk is not None:
             # A change says anew why, and from which day.
             self.initial.update(reason="", valid_from=None)
+            for name in _FIGURES & self.initial.keys():
+                self.initial[name] = plain(self.initial[name])
             if "valid_from" in self.fields:
                 self.fields["valid_from"].help_text = (
                     "First day of the new version (UTC); the present one ends there. Its own first day, "
@@ -146,7 +157,7 @@ class PriceListEntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django
         "price_shown",
         "valid_from",
         "until",
-        "changed_by",
+        "made_by",
         "reason",
     )
     list_display_links = ("meter_shown",)
@@ -155,7 +166,10 @@ class PriceListEntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django
     search_fields = ("meter", "account", "note", "reason", "source")
     actions = None
     fieldsets = (
-        (None, {"fields": ("meter", "account", "valid_from", "valid_until", "reason")}),
+        (
+            None,
+            {"fields": ("meter", "meter_shown", "account", "valid_from", "valid_until", "reason")},
+        ),
         (
             "Price",
             {
@@ -180,7 +194,14 @@ class PriceListEntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django
         self, request: HttpRequest, obj: PriceListEntry | None = None
     ) -> tuple[str, ...]:
         """What it is the price of is chosen once: another meter or account is another entry."""
-        return ("meter", "account", "versions") if obj else ("versions",)
+        return ("meter", "meter_shown", "account", "versions") if obj else ("versions",)
+
+    def get_fieldsets(self, request: HttpRequest, obj: PriceListEntry | None = None) -> Any:
+        """A meter is chosen by its id, and named by its title from then on."""
+        name, first = self.fieldsets[0]
+        hidden = "meter" if obj else "meter_shown"
+        fields = tuple(field for field in first["fields"] if field != hidden)
+        return ((name, {"fields": fields}), *self.fieldsets[1:])
 
     @admin.display(description="Meter", ordering="meter")
     def meter_shown(self, entry: PriceListEntry) -> str:
@@ -205,30 +226,31 @@ class PriceListEntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django
             return "corrected"
         return "further notice" if entry.valid_until is None else str(entry.valid_until)
 
+    @admin.display(description="Made by", ordering="changed_by__username")
+    def made_by(self, entry: PriceListEntry) -> str:
+        """Who made the version."""
+        return str(entry.changed_by or ("the product" if entry.seeded else "unknown"))
+
     @admin.display(description="Versions")
     def versions(self, entry: PriceListEntry | None) -> SafeString | str:
         """Every version of this meter and account, newest first: what, when, who and why."""
         if entry is None or entry.pk is None:
             return "None yet: this will be the first."
-        return format_html(
-            "<table><thead><tr><th>Version</th><th>Price</th><th>Days</th><th>Made</th><th>Why</th></tr>"
-            "</thead><tbody>{}</tbody></table>",
-            format_html_join(
-                "",
-                '<tr><td><a href="{}">{}</a></td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>',
-                [self._version_cells(version) for version in versions_of(entry)],
-            ),
+        return format_html_join(
+            "",
+            '<p><a href="{}">Version {}</a>, {}<br>{}<br>Made {} by {}: {}</p>',
+            [self._version_parts(version) for version in versions_of(entry)],
         )
 
-    def _version_cells(self, version: PriceListEntry) -> tuple[str, ...]:
+    def _version_parts(self, version: PriceListEntry) -> tuple[str, ...]:
         days = f"{version.valid_from} to {self.until(version)}"
-        by = version.changed_by or ("the product" if version.seeded else "unknown")
         return (
             reverse("admin:ingestion_pricelistentry_change", args=[version.pk]),
             f"{version.pk}",
-            self.price_shown(version),
             "corrected, holds on no day" if version.is_replaced else days,
-            f"{version.changed_at:%Y-%m-%d %H:%M} UTC by {by}",
+            self.price_shown(version),
+            f"{version.changed_at:%Y-%m-%d %H:%M} UTC",
+            self.made_by(version),
             version.reason,
         )
 

@@ -106,7 +106,7 @@ class PriceListEntry(models.Model):
     class Meta:
         ordering = ["provider", "meter", "account", "-valid_from", "-id"]
         verbose_name = "price"
-        verbose_name_plural = "price list"
+        verbose_name_plural = "prices"
         constraints = [
             models.UniqueConstraint(
                 fields=["provider", "meter", "account"],

@@ -147,7 +147,8 @@ LIST_PRICES: tuple[Price, ...] = (
         valid_from=HELD_FROM,
         source="https://www.stampr.eu",
         source_read_on=READ_ON,
-        note="One vendor's retail price of a qualified stamp. Bulk prices are in contracts: add yours.",
+        note="One vendor's retail price of a qualified stamp, read second-hand. Bulk prices are in contracts: "
+        "add yours.",
     ),
 )
 

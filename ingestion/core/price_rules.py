@@ -114,8 +114,9 @@ def overlap_sentence(other: Price) -> str:
     """Why a price that overlaps ``other`` is refused, and what to do."""
     until = "on" if other.valid_until is None else f"until {other.valid_until}"
     whom = f"account {other.account}" if other.account else "everyone"
+    title = METERS[other.meter].title if other.meter in METERS else other.meter
     return (
-        f"{other.meter} has a price for {whom} from {other.valid_from} {until} already "
+        f"There is a price of “{title}” for {whom} from {other.valid_from} {until} "
         f"({price_text(other)}): change that entry, or choose days without one."
     )
 

@@ -192,7 +192,7 @@ def month_cost(
 
 
 def _exact(quantity: Quantity) -> Fraction:
-    if isinstance(quantity, Decimal) and not quantity.is_finite():
+    if isinstance(quantity, float) or (isinstance(quantity, Decimal) and not quantity.is_finite()):
         msg = f"{quantity} is not a quantity."
         raise PriceError(msg)
     exact = Fraction(quantity)

@@ -171,7 +171,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name": "price",
-                "verbose_name_plural": "price list",
+                "verbose_name_plural": "prices",
                 "ordering": ["provider", "meter", "account", "-valid_from", "-id"],
                 "constraints": [
                     models.UniqueConstraint(

@@ -7,10 +7,11 @@ from decimal import Decimal
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
-from ingestion.models import PriceListEntry
+from ingestion.price_models import PriceListEntry
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -51,7 +52,7 @@ FORM = {
 }
 
 
-def text_of(response) -> str:
+def text_of(response: HttpResponse) -> str:
     return response.content.decode()
 
 
@@ -104,10 +105,11 @@ def test_a_change_makes_a_version_and_both_are_shown_with_their_reasons(
     for sentence in (
         "The vendor&#x27;s new page.",
         "The vendor&#x27;s public price list.",
-        "UTC by erin",
+        "UTC by erin: The vendor",
     ):
         assert sentence in page
     assert "UTC by the product" in page
+    assert "Cloudflare: Invocations of Workers" in page
     history = text_of(as_erin.get(url("history", old.pk)))
     assert f"Replaced by version {new.pk}: The vendor&#x27;s new page." in history
     assert LogEntry.objects.filter(object_id=str(new.pk), user=erin).exists()
@@ -117,7 +119,7 @@ def test_a_change_asks_anew_for_the_reason_and_the_day(as_erin, requests_price):
     page = as_erin.get(url("change", requests_price.pk))
     form = page.context["adminform"].form
     assert (form["reason"].value(), form["valid_from"].value()) == ("", None)
-    assert form["unit_price"].value() == Decimal("0.3")
+    assert (form["unit_price"].value(), form["monthly_fee"].value()) == ("0.3", "0")
     assert "2026-01-01, makes the change a correction" in text_of(page)
 
 
@@ -135,7 +137,7 @@ def test_a_corrected_version_can_be_read_and_not_changed(as_erin, requests_price
         ({"reason": ""}, "This field is required"),
         ({"reason": "  "}, "This field is required"),
         ({"source": ""}, "This field is required"),
-        ({"account": ""}, "worker_requests has a price for everyone from 2026-01-01 on already"),
+        ({"account": ""}, "a price of “Invocations of Workers” for everyone from 2026-01-01 on"),
         ({"tiers": "cheap above 5"}, "is no tier: write it as above 10240: 0.085"),
         ({"included_quantity": "-1"}, "This cannot be negative"),
         ({"unit_price": "0.000000001"}, "no more than 8 decimal places"),
@@ -159,7 +161,7 @@ def test_a_change_that_reaches_into_another_version_is_refused_on_the_form(as_er
     first, _second = PriceListEntry.objects.filter(account="023e105f").order_by("id")
     page = as_erin.post(url("change", first.pk), {**FORM, "unit_price": "0.1"})
     assert page.status_code == 200
-    assert "from 2026-06-01 on already" in text_of(page)
+    assert "from 2026-06-01 on" in text_of(page)
     assert PriceListEntry.objects.filter(account="023e105f").count() == 2
 
 

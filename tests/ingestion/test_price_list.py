@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
+from threading import Barrier
 
 import pytest
 from django.apps import apps
 from django.core.management import call_command
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from finops.models import SettingOverride
 from ingestion.core.list_prices import LIST_PRICES
 from ingestion.core.meters import AWS, CLOUDFLARE
 from ingestion.core.price_rules import parse_tiers, price_text
 from ingestion.core.pricing import Price, PriceError, Rounding, Tier
-from ingestion.models import PriceListEntry
+from ingestion.price_models import PriceListEntry
 from ingestion.price_services import (
     PriceRefusedError,
     add_price,
@@ -57,7 +59,7 @@ def listed(meter: str = "worker_requests") -> PriceListEntry:
 
 def unit_price(account: str, day: date) -> Decimal | None:
     price = price_at(CLOUDFLARE, "worker_requests", account, day)
-    return price and price.unit_price
+    return None if price is None else price.unit_price
 
 
 # --- seeds -------------------------------------------------------------------------------------------
@@ -189,8 +191,9 @@ def test_two_prices_on_one_day_are_refused_with_the_one_that_is_in_the_way(valid
     with pytest.raises(PriceRefusedError) as refusal:
         add_price(price=other, reason="Again.", by=None)
     assert str(refusal.value) == (
-        "worker_requests has a price for account 023e105f from 2026-03-01 until 2026-06-01 already "
-        "(0.2 USD per million requests): change that entry, or choose days without one."
+        "There is a price of “Invocations of Workers” for account 023e105f from 2026-03-01 "
+        "until 2026-06-01 (0.2 USD per million requests): "
+        "change that entry, or choose days without one."
     )
     assert len(rows(account=ACCOUNT)) == 1
 
@@ -213,11 +216,32 @@ def test_a_change_that_reaches_into_another_version_is_refused_and_nothing_is_cl
     add_price(
         price=replace(CONTRACT, valid_from=JUNE, valid_until=None), reason="Renewed.", by=None
     )
-    with pytest.raises(PriceRefusedError, match="from 2026-06-01 on already"):
+    with pytest.raises(PriceRefusedError, match="from 2026-06-01 on"):
         change_price(
             entry_id=first.pk, price=replace(CONTRACT, valid_until=None), reason="x", by=None
         )
     assert [until for _, until, _ in rows(account=ACCOUNT)] == [JUNE, None]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_people_who_write_at_the_same_time_one_is_refused():
+    """Their days overlap and neither constraint of the table would notice."""
+    start = Barrier(2)
+
+    def write(first_day: date) -> str:
+        start.wait()
+        try:
+            add_price(price=replace(CONTRACT, valid_from=first_day), reason="Signed.", by=None)
+        except PriceRefusedError:
+            return "refused"
+        finally:
+            connection.close()
+        return "written"
+
+    with ThreadPoolExecutor(2) as threads:
+        ends = list(threads.map(write, [MARCH, date(2026, 4, 1)]))
+    assert sorted(ends) == ["refused", "written"]
+    assert len(rows(account=ACCOUNT)) == 1
 
 
 @pytest.mark.django_db

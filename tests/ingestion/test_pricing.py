@@ -247,7 +247,9 @@ def test_a_meter_without_a_price_is_named_and_not_taken_for_free():
     assert problems == ("edge_bytes has no price: add one to the price list.",)
 
 
-@pytest.mark.parametrize("quantity", [-1, Decimal("-0.1"), Decimal("NaN"), Decimal("Infinity")])
+@pytest.mark.parametrize(
+    "quantity", [-1, Decimal("-0.1"), Decimal("NaN"), Decimal("Infinity"), 0.5]
+)
 def test_what_is_no_quantity_is_refused(quantity):
     with pytest.raises(PriceError):
         cost(PLAIN, quantity)
