@@ -37,16 +37,19 @@ class PriceRefusedError(PriceError):
 def check_price(*, price: Price, reason: str, changed: PriceListEntry | None = None) -> None:
     """Raise ``PriceRefusedError`` where the list cannot take ``price``, as it is or as a new version of ``changed``.
 
-    Call it in the transaction that writes: it keeps others from writing prices of the same meter meanwhile.
+    Call it in the transaction that writes: it keeps others from writing prices of the same provider meanwhile.
     """
+    _lock(price.provider)
     problems = problems_of(price)
     if not reason.strip():
         problems.append(("reason", "Say why: the reason stays with the version."))
     if changed is not None:
+        changed.refresh_from_db()  # another writer may have had the lock before
         problems += _problems_of_change(price, changed)
-    same_meter = PriceListEntry.objects.filter(provider=price.provider, meter=price.meter)
-    list(same_meter.select_for_update().values_list("pk"))
-    others = [row for row in same_meter.filter(account=price.account) if row != changed]
+    same = PriceListEntry.objects.filter(
+        provider=price.provider, meter=price.meter, account=price.account
+    )
+    others = [row for row in same if row != changed]
     in_the_way = overlapping(price, [price_of(row) for row in others])
     if in_the_way is not None:
         problems.append(("valid_from", overlap_sentence(in_the_way)))
@@ -68,13 +71,19 @@ def change_price(*, entry_id: int, price: Price, reason: str, by: User | None) -
     Meter and account stay. A version that begins where the old one began, or before, is a correction: the
     old one then holds on no day and is kept to be read.
     """
-    old = PriceListEntry.objects.select_for_update().get(pk=entry_id)
+    old = PriceListEntry.objects.get(pk=entry_id)
     price = replace(price, provider=old.provider, meter=old.meter, account=old.account)
     check_price(price=price, reason=reason, changed=old)
     end = max(old.valid_from, price.valid_from)
     old.valid_until = end if old.valid_until is None else min(old.valid_until, end)
     old.save(update_fields=["valid_until"])
     return _write(price, reason, by, old)
+
+
+def _lock(provider: str) -> None:
+    """Hold the provider's rows, in one order, until the transaction ends; every provider has list prices."""
+    rows = PriceListEntry.objects.select_for_update().filter(provider=provider).order_by("pk")
+    list(rows.values_list("pk"))
 
 
 def _problems_of_change(price: Price, changed: PriceListEntry) -> list[tuple[str, str]]:

@@ -225,13 +225,14 @@ def test_a_change_that_reaches_into_another_version_is_refused_and_nothing_is_cl
 
 @pytest.mark.django_db(transaction=True)
 def test_of_two_people_who_write_at_the_same_time_one_is_refused():
-    """Their days overlap and neither constraint of the table would notice."""
+    """Their days overlap, no constraint of the table would notice, and the meter has no row to lock."""
     start = Barrier(2)
+    contract = replace(CONTRACT, meter="edge_bytes")
 
     def write(first_day: date) -> str:
         start.wait()
         try:
-            add_price(price=replace(CONTRACT, valid_from=first_day), reason="Signed.", by=None)
+            add_price(price=replace(contract, valid_from=first_day), reason="Signed.", by=None)
         except PriceRefusedError:
             return "refused"
         finally:
@@ -241,7 +242,7 @@ def test_of_two_people_who_write_at_the_same_time_one_is_refused():
     with ThreadPoolExecutor(2) as threads:
         ends = list(threads.map(write, [MARCH, date(2026, 4, 1)]))
     assert sorted(ends) == ["refused", "written"]
-    assert len(rows(account=ACCOUNT)) == 1
+    assert len(rows("edge_bytes", ACCOUNT)) == 1
 
 
 @pytest.mark.django_db
