@@ -200,6 +200,7 @@ ENGINE_MEMORY_LIMIT = env.str("ENGINE_MEMORY_LIMIT", default="1GB")
 # --- money ---------------------------------------------------------------------------------------
 
 MARGIN_GOAL = _decimal("MARGIN_GOAL", "0.70", "0", "1")
+PRICING_EDGE_BYTES_PER_GB = _decimal("PRICING_EDGE_BYTES_PER_GB", "0", "0", "10")
 REPORTING_CURRENCY = env.str("REPORTING_CURRENCY", default="USD").upper()
 PNL_BELOW_THE_LINE: list[str] = env.list("PNL_BELOW_THE_LINE", default=["Tax"])
 ALLOCATION_TAGS: dict[str, list[str]] = {

@@ -23,6 +23,7 @@ from ingestion.models import (
     RejectedRow,
     Source,
 )
+from ingestion.price_admin import PriceListEntryAdmin  # noqa: F401  # Django finds admins in this file
 from ingestion.registry import sources
 
 

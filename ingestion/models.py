@@ -12,6 +12,7 @@ from django.db.models import F, Q, Value
 from finops.core.amounts import MONEY_QUANTUM, TAIL_UNITS, join_exact
 from finops.models import Tenant
 from finops.money import MoneyField
+from ingestion.price_models import PriceListEntry  # noqa: F401  # Django finds tables in this file
 
 
 class Connection(models.Model):

@@ -57,5 +57,13 @@ TUNABLES: dict[str, Tunable] = {
             high=Decimal(1),
             help_text="The gross margin that each tenant must stay above.",
         ),
+        Tunable(
+            name="PRICING_EDGE_BYTES_PER_GB",
+            title="Price of bytes sent to eyeballs",
+            unit="USD per GB of 10^9 bytes",
+            low=Decimal(0),
+            high=Decimal(10),
+            help_text="What Cloudflare's contract charges for traffic, where the price list has no entry.",
+        ),
     )
 }

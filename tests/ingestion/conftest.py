@@ -1,10 +1,11 @@
-"""Bills for the tests of this folder."""
+"""Bills and people for the tests of this folder."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.cur_export import Export, line
+from tests.finops.conftest import acme, alice, bob, charlie, dora, erin, root  # noqa: F401  # people
 
 
 @pytest.fixture
