@@ -17,5 +17,6 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "view_loadtotal",
         "view_lakefile",
         "view_rejectedrow",
+        "view_usagerecord",
     )
 }

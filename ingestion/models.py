@@ -12,6 +12,7 @@ from django.db.models import F, Q, Value
 from finops.core.amounts import MONEY_QUANTUM, TAIL_UNITS, join_exact
 from finops.models import Tenant
 from finops.money import MoneyField
+from ingestion.usage_api_models import UsageRecord  # noqa: F401  # Django finds its table here
 
 
 class Connection(models.Model):
