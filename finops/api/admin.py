@@ -37,10 +37,9 @@ class TokenForm(ModelForm):  # type: ignore[type-arg]  # Django's class takes no
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["scopes"].choices = [  # type: ignore[attr-defined]  # a MultipleChoiceField
-            (scope, f"{scope} ({capability.value})") for scope, capability in SCOPES.items()
-        ]
-        self.fields["expires_at"].initial = clock.now() + timedelta(days=90)
+        if "scopes" in self.fields:
+            self.fields["scopes"].choices = [(scope, scope) for scope in SCOPES]  # type: ignore[attr-defined]  # a MultipleChoiceField
+            self.fields["expires_at"].initial = clock.now() + timedelta(days=90)
 
     def clean(self) -> dict[str, Any]:
         """Refuse what the owner may not, and an owner who may more than the person here."""
@@ -111,8 +110,6 @@ class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's cla
         self, request: HttpRequest, obj: ApiToken | None = None, change: bool = False, **kwargs: Any
     ) -> Any:
         """The form, told who asks."""
-        if obj is not None:
-            return super().get_form(request, obj, change, fields=(), **kwargs)
         form = super().get_form(request, obj, change, **kwargs)
         return type("TokenFormOfThisPerson", (form,), {"actor": request.user})
 
@@ -144,9 +141,11 @@ class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's cla
             "token": obj,
             "text": getattr(request, _ISSUED),
         }
-        page = TemplateResponse(request, "admin/finops/apitoken/issued.html", context)
-        page["Cache-Control"] = "no-store"
-        return page
+        return TemplateResponse(request, "admin/finops/apitoken/issued.html", context)
+
+    def has_change_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
+        """Who may change tokens may revoke them, from the list; one by itself is only looked at."""
+        return obj is None and super().has_change_permission(request)
 
     def has_delete_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
         """Never: a token is revoked, so that the trail keeps its name."""
