@@ -79,7 +79,10 @@ def take_usage(
         rows, duplicates = _new_rows(source, sent, refused, items, now=now, tenants=known)
         UsageRecord.objects.bulk_create(rows, batch_size=_BATCH)
         # A reason quotes what was sent, which may be a secret in the wrong field.
-        shown = [replace(record, reason=redact(record.reason)[:300]) for record in refused]
+        shown = [
+            replace(record, reason=redact(record.reason)[:300], record_id=redact(record.record_id))
+            for record in refused
+        ]
         _book(source, shown, accepted=len(rows), size=size, now=now)
     shown.sort(key=lambda record: record.index)
     return Receipt(source.slug, len(rows), duplicates, tuple(shown))

@@ -106,7 +106,10 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
 def describe_errors(result: dict[str, Any], **_generator: Any) -> dict[str, Any]:
     """Name every error of every operation, and the key that writes need."""
-    result["components"]["schemas"]["Problem"] = PROBLEM_SCHEMA
+    schemas = result["components"]["schemas"]
+    for name in [name for name in schemas if name.endswith("Request")]:
+        schemas[name]["additionalProperties"] = False  # what is not known is refused
+    schemas["Problem"] = PROBLEM_SCHEMA
     for route in result["paths"].values():
         for operation in route.values():
             writes = "requestBody" in operation

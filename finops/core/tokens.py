@@ -11,6 +11,7 @@ PREFIX = "fce"
 ID_BYTES = 6
 SECRET_BYTES = 32
 _TOKEN = re.compile(rf"{PREFIX}_([0-9a-f]{{{2 * ID_BYTES}}})_([A-Za-z0-9_-]{{43}})", re.ASCII)
+_ANYWHERE = re.compile(rf"{PREFIX}_[0-9a-f]{{{2 * ID_BYTES}}}_[A-Za-z0-9_-]{{8}}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,11 @@ def read_token(text: str) -> TokenParts | None:
     """The parts of a token; ``None`` where ``text`` is none."""
     match = _TOKEN.fullmatch(text)
     return TokenParts(match[1], match[2]) if match else None
+
+
+def holds_token(text: str) -> bool:
+    """Whether a token stands somewhere in ``text``, also one that was cut."""
+    return _ANYWHERE.search(text) is not None
 
 
 def secret_hash(secret: str) -> str:

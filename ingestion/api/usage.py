@@ -59,7 +59,9 @@ class SentUsageSerializer(serializers.Serializer[Any]):
 class UsageBatchSerializer(serializers.Serializer[Any]):
     """A batch of records."""
 
-    records = SentUsageSerializer(many=True)
+    records = serializers.ListField(
+        child=SentUsageSerializer(), min_length=1, max_length=settings.API_USAGE_MAX_RECORDS
+    )
 
 
 class RefusedSerializer(serializers.Serializer[Any]):

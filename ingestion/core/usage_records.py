@@ -12,6 +12,7 @@ from hashlib import sha256
 
 from finops.core.amounts import EXACT, AmountError, parse_amount
 from finops.core.slugs import MAX_SLUG, slug_of
+from finops.core.tokens import holds_token
 from ingestion.core.usage import METRICS, UsageFact
 
 DIMENSIONS: dict[str, int] = {
@@ -100,6 +101,9 @@ def _read(index: int, item: object, now: datetime, tenants: Collection[str] | No
     unknown = sorted(_text(name) for name in item if name not in FIELDS)
     if unknown:
         msg = f"There is no field {unknown[0][:60]}: known are {', '.join(FIELDS)}."
+        raise _RefusedError(msg)
+    if any(isinstance(value, str) and holds_token(value) for value in item.values()):
+        msg = "It holds a token of this API: a token belongs into the header Authorization only."
         raise _RefusedError(msg)
     record_id = _required(item, "record_id")
     if not _RECORD_ID.fullmatch(record_id):

@@ -77,7 +77,8 @@ def test_a_body_that_cannot_be_read_is_a_sentence(root, body):
 
 
 @pytest.mark.parametrize(
-    "body", [[], "1", "null", '"x"', {}, {"records": []}, {"records": {}}, {"records": [1], "more": 1}]
+    "body",
+    [[], "1", "null", '"x"', {}, {"records": []}, {"records": {}}, {"records": [1], "more": 1}],
 )
 def test_what_is_no_batch_is_told_with_a_pointer(root, send, body):
     sent = root.post(

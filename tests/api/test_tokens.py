@@ -28,9 +28,7 @@ DAY = timedelta(days=1)
 
 
 def issue(owner: User, *scopes: str, name: str = "robot", days: int = 30):
-    return issue_token(
-        name=name, owner=owner, scopes=scopes, expires_at=NOW + days * DAY, now=NOW
-    )
+    return issue_token(name=name, owner=owner, scopes=scopes, expires_at=NOW + days * DAY, now=NOW)
 
 
 # --- pure --------------------------------------------------------------------------------------------
@@ -276,9 +274,22 @@ def test_the_command_prints_the_token_alone_on_standard_output():
     ("arguments", "sentence"),
     [
         (("create", "--name", "r", "--owner", "nobody", "--scope", "view_pnl"), "no user 'nobody'"),
-        (("create", "--name", "r", "--owner", "alice", "--scope", "send_usage"), "may not send_usage"),
         (
-            ("create", "--name", "r", "--owner", "alice", "--scope", "view_pnl", "--days", "9999999999"),
+            ("create", "--name", "r", "--owner", "alice", "--scope", "send_usage"),
+            "may not send_usage",
+        ),
+        (
+            (
+                "create",
+                "--name",
+                "r",
+                "--owner",
+                "alice",
+                "--scope",
+                "view_pnl",
+                "--days",
+                "9999999999",
+            ),
             "beyond the calendar",
         ),
         (("revoke", "nothing"), "no token 'nothing'"),

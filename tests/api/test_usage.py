@@ -143,9 +143,7 @@ def test_people_limited_to_some_tenants_send_and_see_usage_of_these_only(root, s
     rows = client.get(f"{V1}/usage").json()["results"]
     assert [row["record_id"] for row in rows] == ["c"]
     assert client.get(f"{V1}/usage?tenant=globex").json()["results"] == []
-    body = send(
-        client, record("d"), record("e", tenant="globex"), record("f", tenant=None)
-    ).json()
+    body = send(client, record("d"), record("e", tenant="globex"), record("f", tenant=None)).json()
     assert (body["accepted"], body["rejected"]) == (1, 2)
     assert all("their own tenants only" in one["reason"] for one in body["rejects"])
 
