@@ -291,6 +291,12 @@ for _name, _rate in (("API_RATE", API_RATE), ("API_FAILED_RATE", API_FAILED_RATE
         _stop(
             f"{_name}={_rate!r} must be a number per second, minute, hour or day, as in 600/minute."
         )
+for _name, _count in (
+    ("API_TOKEN_MAX_DAYS", API_TOKEN_MAX_DAYS),
+    ("API_USAGE_MAX_RECORDS", API_USAGE_MAX_RECORDS),
+):
+    if _count < 1:
+        _stop(f"{_name}={_count} must be 1 or more.")
 # Whose address failures are counted for: behind a proxy it says so, otherwise nobody is believed.
 REST_FRAMEWORK = {**api.REST_FRAMEWORK, "NUM_PROXIES": 1 if BEHIND_PROXY else 0}
 SPECTACULAR_SETTINGS = api.SPECTACULAR_SETTINGS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -145,6 +146,14 @@ def _error(status: int, text: str) -> dict[str, Any]:
     return found
 
 
+@cache
+def api_document() -> dict[str, Any]:
+    """The document; it changes with the code only."""
+    generator: Any = SchemaGenerator
+    found: dict[str, Any] = generator().get_schema(request=None, public=True)
+    return found
+
+
 class ApiDocument(ApiView):
     """The document, for every valid token, and for every person who is signed in."""
 
@@ -154,5 +163,4 @@ class ApiDocument(ApiView):
 
     def get(self, _request: Request) -> Response:
         """OpenAPI 3.1 as JSON."""
-        generator: Any = SchemaGenerator
-        return Response(generator().get_schema(request=None, public=True))
+        return Response(api_document())

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -27,13 +28,14 @@ from tests.dashboards.world import person
 COST = ("Usage", "Purchase", "Adjustment")
 
 
-def pnl(client: Client, query: str) -> dict:
+def pnl(client: Client, query: str) -> dict[str, Any]:
     response = client.get(f"{V1}/pnl?{query}")
     assert response.status_code == 200, response.content
-    return response.json()
+    body: dict[str, Any] = response.json()
+    return body
 
 
-def by_tenant(body: dict) -> dict[str | None, dict]:
+def by_tenant(body: dict[str, Any]) -> dict[str | None, dict[str, Any]]:
     return {row["tenant"]: row for row in body["results"]}
 
 
@@ -218,8 +220,10 @@ def test_reconciliation_is_that_of_the_page_and_of_the_command_to_the_last_digit
     out = io.StringIO()
     call_command("reconcile", "--json", stdout=out)
     told = json.loads(out.getvalue())
-    names = ("source", "billing_period", "currency", "source_total", "ingested", "rejected")
-    names += ("allocated", "unallocated", "difference", "lines")
+    names = (
+        *("source", "billing_period", "currency", "source_total", "ingested", "rejected"),
+        *("allocated", "unallocated", "difference", "lines"),
+    )
     assert [{name: row[name] for name in names} for row in body["results"]] == [
         {name: row[name] for name in names} for row in told
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.test import Client
 
@@ -16,10 +18,10 @@ def root(db) -> Client:
     return client_of(User.objects.create_superuser("root"))
 
 
-def problem(response, status: int, kind: str) -> dict:
+def problem(response, status: int, kind: str) -> dict[str, Any]:
     assert response.status_code == status, response.content
     assert response["Content-Type"] == "application/problem+json"
-    body = response.json()
+    body: dict[str, Any] = response.json()
     assert body["type"] == f"urn:finops:problem:{kind}"
     assert body["status"] == status
     assert set(body) - {"errors"} == MEMBERS

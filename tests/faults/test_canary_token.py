@@ -34,7 +34,7 @@ def log():
 
 def database() -> str:
     return "".join(
-        serializers.serialize("json", model.objects.all()) for model in apps.get_models()
+        serializers.serialize("json", model._default_manager.all()) for model in apps.get_models()
     )
 
 

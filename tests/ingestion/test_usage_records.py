@@ -36,7 +36,8 @@ def read(*items: object, tenants: frozenset[str] | None = None):
 def reason_of(item: object, **named: Any) -> str:
     taken, refused = read(item, **named)
     assert taken == []
-    return refused[0].reason
+    reason: str = refused[0].reason
+    return reason
 
 
 @given(st.lists(JSON | NEARLY, max_size=5))
