@@ -71,7 +71,6 @@ INSTALLED_APPS = [
     "axes",
     "csp",
     "django_htmx",
-    "rest_framework",
     "drf_spectacular",
     "finops.admin_site.FinopsAdminConfig",
     "django.contrib.auth",

@@ -147,7 +147,6 @@ def _book(
         defaults={
             "discovered_at": now,
             "delivered_at": now,
-            "started_at": now,
             "state": Delivery.State.LOADED,
         },
     )
@@ -175,5 +174,6 @@ def _book(
         rows=F("rows") + accepted + len(rejects),
         rejected_rows=F("rejected_rows") + len(rejects),
         bytes=F("bytes") + size,
+        started_at=now,
         finished_at=now,
     )
