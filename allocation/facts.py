@@ -33,13 +33,19 @@ _Row = TypeVar("_Row", bound=Model)
 
 def pnls_by_tenant(slice_: Slice) -> dict[str | None, Pnl]:
     """Each tenant's P&L over the whole window; ``None`` is what nobody bears."""
-    found = build_pnls(
-        _cost_facts(slice_, None, by_tenant=True),
-        _revenue_facts(slice_, None, by_tenant=True),
-        _uncertain_facts(slice_, None),
+    return {tenant: pnl for (tenant, _), pnl in pnls_by_tenant_and_column(slice_, None).items()}
+
+
+def pnls_by_tenant_and_column(
+    slice_: Slice, granularity: Granularity | None
+) -> dict[tuple[str | None, str], Pnl]:
+    """Each tenant's P&L by column; without ``granularity`` there is one column, with an empty key."""
+    return build_pnls(
+        _cost_facts(slice_, granularity, by_tenant=True),
+        _revenue_facts(slice_, granularity, by_tenant=True),
+        _uncertain_facts(slice_, granularity),
         below_line=settings.PNL_BELOW_THE_LINE,
     )
-    return {tenant: pnl for (tenant, _), pnl in found.items()}
 
 
 def pnls_by_column(slice_: Slice, granularity: Granularity) -> dict[str, Pnl]:

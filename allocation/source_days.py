@@ -10,8 +10,10 @@ from django.db.models import Max
 
 from allocation.models import LedgerDigest
 from finops.core.periods import Window
-from ingestion.core.grid import DayCell, bill_days, revenue_days
+from ingestion.core.grid import DayCell, bill_days, revenue_days, sent_days
 from ingestion.models import Load, RevenueRow, Source
+from ingestion.usage_api_models import KIND as USAGE_API
+from ingestion.usage_selectors import days_with_usage
 
 
 def source_days(window: Window, now: datetime) -> list[tuple[Source, list[DayCell]]]:
@@ -29,24 +31,33 @@ def source_days(window: Window, now: datetime) -> list[tuple[Source, list[DayCel
         current.order_by().values_list("source_id").annotate(newest=Max("data_through"))
     )
     invoiced = _invoiced_days(window)
+    sent = days_with_usage(window)
     days = list(window.each_day())
-    return [
-        (
-            source,
-            bill_days(
+
+    def cells(source: Source) -> list[DayCell]:
+        expected = timedelta(hours=source.expected_every_hours)
+        if source.kind == USAGE_API:
+            of_source = sent.get(source.pk)
+            return sent_days(
                 days,
-                with_lines=lines[source.pk],
-                loaded_months=months[source.pk],
-                first_month=min(months[source.pk], default=None),
-                data_through=newest.get(source.pk),
-                expected_every=timedelta(hours=source.expected_every_hours),
+                with_usage=of_source.days if of_source else (),
+                first_day=of_source.first if of_source else None,
+                expected_every=expected,
                 now=now,
             )
-            if source.service_provider_name
-            else revenue_days(days, with_revenue=invoiced.get(source.pk, set())),
+        if not source.service_provider_name:
+            return revenue_days(days, with_revenue=invoiced.get(source.pk, set()))
+        return bill_days(
+            days,
+            with_lines=lines[source.pk],
+            loaded_months=months[source.pk],
+            first_month=min(months[source.pk], default=None),
+            data_through=newest.get(source.pk),
+            expected_every=expected,
+            now=now,
         )
-        for source in Source.objects.filter(is_active=True)
-    ]
+
+    return [(source, cells(source)) for source in Source.objects.filter(is_active=True)]
 
 
 def _invoiced_days(window: Window) -> dict[int, set[date]]:

@@ -1,14 +1,14 @@
-"""Which months have no bill: their cost is missing, which is not the same as zero."""
+"""Which months have no bill, in words."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
+from allocation.coverage import Gap, gaps
 from dashboards.context import last_whole_day
 from dashboards.numbers import listed
-from finops.core.periods import Window, month_start
-from ingestion.selectors import current_loads, loads_at
+from finops.core.periods import Window
 
 
 @dataclass(frozen=True)
@@ -21,19 +21,12 @@ class Coverage:
 
 def coverage(window: Window, previous: Window, as_of: datetime | None = None) -> Coverage:
     """The months of both windows without a load, now or at ``as_of``, in one query."""
-    start = month_start(previous.start)
-    loads = (
-        current_loads(start=start, end=window.end)
-        if as_of is None
-        else loads_at(as_of, start=start, end=window.end)
-    )
-    loaded = {load.billing_period for load in loads}
-    through = last_whole_day()
-    return Coverage(_clause(window, loaded, through), _clause(previous, loaded, through))
+    now, before = gaps([window, previous], through=last_whole_day(), as_of=as_of)
+    return Coverage(_clause(now), _clause(before))
 
 
-def _clause(window: Window, loaded: set[date], through: date | None) -> str:
-    if through is not None and window.start > through:
-        return f"the bills reach to {through.day} {through:%b %Y}"
-    missing = [f"{month:%b %Y}" for month in window.each_month() if month not in loaded]
-    return f"no bill is loaded for {listed(missing)}" if missing else ""
+def _clause(gap: Gap) -> str:
+    if gap.beyond is not None:
+        return f"the bills reach to {gap.beyond.day} {gap.beyond:%b %Y}"
+    months = [f"{month:%b %Y}" for month in gap.months]
+    return f"no bill is loaded for {listed(months)}" if months else ""

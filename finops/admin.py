@@ -9,17 +9,18 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, Permission
-from django.db.models import Exists, Field, ManyToManyField, OuterRef, Q, QuerySet
+from django.db.models import Exists, Field, ManyToManyField, OuterRef, QuerySet
 from django.forms import ModelForm, ModelMultipleChoiceField
 from django.http import HttpRequest
 
 from finops import clock
 from finops.admin_site import ReadOnlyAdmin
+from finops.api import admin as _tokens  # noqa: F401 - registers the tokens
 from finops.core.amounts import plain
 from finops.core.tunables import TUNABLES
 from finops.groups import GROUPS
 from finops.models import Job, SettingOverride, Tenant, User
-from finops.permissions import Person
+from finops.permissions import Person, holds_more
 from finops.selectors import effective_setting
 
 admin.site.unregister(Group)
@@ -89,7 +90,7 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]  # Django's class takes 
         """Not where the other person holds more: whoever sets a password holds the account."""
         if not super().has_change_permission(request, obj):
             return False
-        return obj is None or not _holds_more(obj, request.user)
+        return obj is None or not holds_more(obj, request.user)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Never: people are made inactive, so that the trail keeps its names."""
@@ -193,16 +194,6 @@ class SettingOverrideAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Djang
         super().save_model(request, obj, form, change)
 
 
-def _holds_more(other: User, actor: Person) -> bool:
-    """Whether ``other``, active or not, holds a right that ``actor`` lacks."""
-    if not isinstance(actor, User):
-        return True
-    if actor.is_superuser:
-        return False
-    held = Permission.objects.filter(Q(user=other) | Q(group__user=other))
-    return other.is_superuser or not _names(held) <= actor.get_all_permissions()
-
-
 def _groups_within(actor: Person) -> QuerySet[Group]:
     """The groups that give nothing which ``actor`` lacks."""
     if not isinstance(actor, User):
@@ -221,11 +212,6 @@ def _groups_within(actor: Person) -> QuerySet[Group]:
         group_id=OuterRef("pk"), permission_id__in=beyond
     )
     return Group.objects.exclude(Exists(gives_more))
-
-
-def _names(permissions: QuerySet[Permission]) -> set[str]:
-    rows = permissions.values_list("content_type__app_label", "codename")
-    return {f"{app}.{codename}" for app, codename in rows}
 
 
 @admin.register(Job)

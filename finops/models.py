@@ -10,7 +10,10 @@ from django.core.validators import validate_slug
 from django.db import models
 from django.db.models import Q
 
+from finops.api.models import ApiToken, KeptAnswer
 from finops.core.tunables import TUNABLES, TunableError
+
+__all__ = ["ApiToken", "Job", "KeptAnswer", "SettingOverride", "Tenant", "User"]
 
 
 class Tenant(models.Model):
@@ -41,6 +44,7 @@ class Tenant(models.Model):
             ("export_figures", "Export tables as CSV and XLSX"),
             ("enter_admin", "Enter the admin"),
             ("operate_loads", "Start, retry and cancel loads"),
+            ("send_usage", "Send usage through the API"),
         ]
 
     def __str__(self) -> str:

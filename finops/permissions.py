@@ -12,9 +12,9 @@ from enum import StrEnum
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Permission
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -36,6 +36,7 @@ class Capability(StrEnum):
     EXPORT_FIGURES = "finops.export_figures"
     ENTER_ADMIN = "finops.enter_admin"
     OPERATE_LOADS = "finops.operate_loads"
+    SEND_USAGE = "finops.send_usage"
 
 
 COMPANY_WIDE = frozenset(
@@ -50,6 +51,7 @@ _SENTENCES: dict[Capability, str] = {
     Capability.EXPORT_FIGURES: "You may not export figures",
     Capability.ENTER_ADMIN: "You may not enter the admin",
     Capability.OPERATE_LOADS: "You may not start, retry or cancel loads",
+    Capability.SEND_USAGE: "You may not send usage",
 }
 _ASK = "ask an administrator for the group that allows it."
 _COMPANY_ONLY = "This page adds up the whole company, and your account is limited to some tenants."
@@ -78,6 +80,27 @@ def visible_tenants(user: Person) -> QuerySet[Tenant]:
         return Tenant.objects.none()
     scope = _scope(user)
     return Tenant.objects.all() if scope is None else Tenant.objects.filter(pk__in=scope)
+
+
+def scoped_slugs(user: User) -> frozenset[str] | None:
+    """The slugs of the tenants that ``user`` is limited to; ``None`` where there is no limit."""
+    if sees_company(user):
+        return None
+    return frozenset(user.tenant_scope.values_list("slug", flat=True))
+
+
+def holds_more(other: User, actor: Person) -> bool:
+    """Whether ``other``, active or not, holds a right that ``actor`` lacks."""
+    if not isinstance(actor, User):
+        return True
+    if actor.is_superuser:
+        return False
+    held = Permission.objects.filter(Q(user=other) | Q(group__user=other))
+    names = {
+        f"{app}.{codename}"
+        for app, codename in held.values_list("content_type__app_label", "codename")
+    }
+    return other.is_superuser or not names <= actor.get_all_permissions()
 
 
 def require(

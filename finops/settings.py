@@ -7,6 +7,7 @@ an override in the admin beats it, an override for one tenant beats both, and pa
 
 from __future__ import annotations
 
+import re
 import sys
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
@@ -16,6 +17,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 import environ
 from csp.constants import NONE, SELF
+
+from finops.api import config as api
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -68,6 +71,7 @@ INSTALLED_APPS = [
     "axes",
     "csp",
     "django_htmx",
+    "drf_spectacular",
     "finops.admin_site.FinopsAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -259,7 +263,8 @@ CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 12 * 60 * 60
 X_FRAME_OPTIONS = "DENY"
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-if env.bool("BEHIND_PROXY", default=False):
+BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 CONTENT_SECURITY_POLICY = {
@@ -274,6 +279,27 @@ CONTENT_SECURITY_POLICY = {
         "form-action": [SELF],
     }
 }
+
+# --- the API -------------------------------------------------------------------------------------
+
+API_TOKEN_MAX_DAYS = env.int("API_TOKEN_MAX_DAYS", default=365)
+API_USAGE_MAX_RECORDS = env.int("API_USAGE_MAX_RECORDS", default=1000)
+API_RATE = env.str("API_RATE", default="600/minute")
+API_FAILED_RATE = env.str("API_FAILED_RATE", default="30/minute")
+for _name, _rate in (("API_RATE", API_RATE), ("API_FAILED_RATE", API_FAILED_RATE)):
+    if not re.fullmatch(r"[1-9][0-9]{0,6}/(second|minute|hour|day)", _rate):
+        _stop(
+            f"{_name}={_rate!r} must be a number per second, minute, hour or day, as in 600/minute."
+        )
+for _name, _count in (
+    ("API_TOKEN_MAX_DAYS", API_TOKEN_MAX_DAYS),
+    ("API_USAGE_MAX_RECORDS", API_USAGE_MAX_RECORDS),
+):
+    if _count < 1:
+        _stop(f"{_name}={_count} must be 1 or more.")
+# Whose address failures are counted for: behind a proxy it says so, otherwise nobody is believed.
+REST_FRAMEWORK = {**api.REST_FRAMEWORK, "NUM_PROXIES": 1 if BEHIND_PROXY else 0}
+SPECTACULAR_SETTINGS = api.SPECTACULAR_SETTINGS
 
 # --- static files --------------------------------------------------------------------------------
 

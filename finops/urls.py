@@ -12,5 +12,9 @@ urlpatterns = [
     path("sign-in/", LoginView.as_view(redirect_authenticated_user=True), name="sign-in"),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("admin/", admin.site.urls),
+    path("", include("finops.api.urls")),
     path("", include("dashboards.urls")),
 ]
+
+handler400 = "finops.api.problems.bad_request"
+handler500 = "finops.api.problems.server_error"

@@ -25,6 +25,7 @@ from ingestion.models import (
 )
 from ingestion.price_admin import PriceListEntryAdmin  # noqa: F401  # Django finds admins in this file
 from ingestion.registry import sources
+from ingestion.usage_api_models import UsageRecord
 
 
 class ConnectionForm(ModelForm):  # type: ignore[type-arg]  # Django's class takes no argument at run time
@@ -224,3 +225,13 @@ class RejectedRowAdmin(ReadOnlyAdmin):
     list_display = ("file", "line", "reason", "amount", "billing_currency")
     list_filter = ("delivery__source",)
     search_fields = ("file", "reason")
+
+
+@admin.register(UsageRecord)
+class UsageRecordAdmin(ReadOnlyAdmin):
+    """Usage that clients sent."""
+
+    list_display = ("record_id", "source", "hour", "metric", "quantity", "tenant", "received_at")
+    list_filter = ("source", "metric")
+    list_select_related = ("source", "tenant")
+    search_fields = ("record_id",)

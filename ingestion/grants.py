@@ -20,5 +20,6 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "view_loadtotal",
         "view_lakefile",
         "view_rejectedrow",
+        "view_usagerecord",
     )
 }

@@ -13,6 +13,7 @@ from finops.core.amounts import MONEY_QUANTUM, TAIL_UNITS, join_exact
 from finops.models import Tenant
 from finops.money import MoneyField
 from ingestion.price_models import PriceListEntry  # noqa: F401  # Django finds tables in this file
+from ingestion.usage_api_models import UsageRecord  # noqa: F401  # Django finds its table here
 
 
 class Connection(models.Model):

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Max, Prefetch, Q, QuerySet
+from django.db.models import Max, OuterRef, Prefetch, Q, QuerySet, Subquery
 
 from finops.core.periods import month_text
 from ingestion.core.months import MonthStatus, month_status
 from ingestion.models import Connection, Delivery, Load, RejectedRow, Source
+from ingestion.usage_api_models import KIND as USAGE_API
+from ingestion.usage_api_models import UsageRecord
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,10 @@ class SourceFreshness:
     newest: datetime | None
     fresh: bool
     reason: str
+    kind: str
+    service_provider_name: str
+    expected_every_hours: int
+    last_delivery_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -56,14 +62,17 @@ class LineTypeCount:
 def freshness(now: datetime) -> Freshness:
     """How new the data of every active source is, on ``now``.
 
-    A bill is as new as the newest usage in it; revenue is as new as its last delivery, and late only
-    when it never came.
+    A bill is as new as the newest usage in it, as is what clients send; revenue is as new as its last
+    delivery, and late only when it never came.
     """
     current = Q(loads__state=Load.State.CURRENT)
     loaded = Q(deliveries__state=Delivery.State.LOADED)
     rows = Source.objects.filter(is_active=True).annotate(
         newest_usage=Max("loads__data_through", filter=current),
         newest_delivery=Max("deliveries__finished_at", filter=loaded),
+        newest_sent=Subquery(
+            UsageRecord.objects.filter(source=OuterRef("pk")).order_by("-hour").values("hour")[:1]
+        ),
     )
     found = tuple(_freshness(source, now) for source in rows)
     usage = [row.newest_usage for row in rows if row.newest_usage is not None]
@@ -73,23 +82,39 @@ def freshness(now: datetime) -> Freshness:
 def _freshness(source: Source, now: datetime) -> SourceFreshness:
     usage: datetime | None = source.newest_usage  # type: ignore[attr-defined]  # annotated above
     delivered: datetime | None = source.newest_delivery  # type: ignore[attr-defined]  # annotated above
-    is_bill = bool(source.service_provider_name)
-    newest = usage if is_bill else delivered
+    sent: datetime | None = source.newest_sent  # type: ignore[attr-defined]  # annotated above
+    if source.kind == USAGE_API:
+        usage = None if sent is None else sent + timedelta(hours=1)
+    comes_regularly = bool(source.service_provider_name) or source.kind == USAGE_API
+    newest = usage if comes_regularly else delivered
     if newest is None:
-        return SourceFreshness(
-            source.slug, source.name, None, False, "Nothing has been loaded yet."
+        fresh, reason = False, "Nothing has been loaded yet."
+    elif not comes_regularly:
+        fresh, reason = True, "Invoices count when they come."
+    else:
+        age = now - newest
+        fresh = age <= timedelta(hours=source.expected_every_hours)
+        hours = max(int(age.total_seconds() // 3600), 0)
+        reason = (
+            f"The newest usage is {hours} hours old; expected within {source.expected_every_hours}."
         )
-    if not is_bill:
-        return SourceFreshness(
-            source.slug, source.name, newest, True, "Invoices count when they come."
-        )
-    age = now - newest
-    fresh = age <= timedelta(hours=source.expected_every_hours)
-    hours = max(int(age.total_seconds() // 3600), 0)
-    reason = (
-        f"The newest usage is {hours} hours old; expected within {source.expected_every_hours}."
+    return SourceFreshness(
+        slug=source.slug,
+        name=source.name,
+        newest=newest,
+        fresh=fresh,
+        reason=reason,
+        kind=source.kind,
+        service_provider_name=source.service_provider_name,
+        expected_every_hours=source.expected_every_hours,
+        last_delivery_at=delivered,
     )
-    return SourceFreshness(source.slug, source.name, newest, fresh, reason)
+
+
+def last_whole_day(now: datetime) -> date | None:
+    """The last day whose cost has come whole, as pages end with it; none where no bill is loaded."""
+    as_of = freshness(now).as_of
+    return None if as_of is None else as_of.date() - timedelta(days=1)
 
 
 def data_through(loads: Iterable[Load] | None = None) -> datetime | None:
@@ -142,6 +167,24 @@ def deliveries(limit: int = 50) -> list[Delivery]:
     )
 
 
+def delivery_rows(
+    *,
+    source: str = "",
+    state: str = "",
+    billing_period: date | None = None,
+    since: datetime | None = None,
+) -> QuerySet[Delivery]:
+    """Deliveries with their sources; what is given narrows them. ``since`` is when they were first seen."""
+    rows = Delivery.objects.select_related("source")
+    if source:
+        rows = rows.filter(source__slug=source)
+    if state:
+        rows = rows.filter(state=state)
+    if billing_period is not None:
+        rows = rows.filter(billing_period=billing_period)
+    return rows if since is None else rows.filter(discovered_at__gte=since)
+
+
 def connections() -> list[Connection]:
     """The places that are looked at, by name."""
     return list(Connection.objects.all())
@@ -149,8 +192,12 @@ def connections() -> list[Connection]:
 
 def rejected_rows(delivery_id: int, limit: int = 100, offset: int = 0) -> list[RejectedRow]:
     """Rows that were put aside from one delivery, in file order."""
-    rows = RejectedRow.objects.filter(delivery_id=delivery_id)
-    return list(rows[offset : offset + limit])
+    return list(reject_rows(delivery_id)[offset : offset + limit])
+
+
+def reject_rows(delivery_id: int) -> QuerySet[RejectedRow]:
+    """The same, to be asked for in parts."""
+    return RejectedRow.objects.filter(delivery_id=delivery_id)
 
 
 def line_types() -> list[LineTypeCount]:

@@ -159,7 +159,7 @@ def deliveries_table(
             Cell(delivery.source.name),
             Cell(
                 f"{delivery.billing_period:%Y-%m}" if delivery.billing_period else None,
-                reason="revenue is not billed by period",
+                reason="it is not billed by period",
             ),
             _state(delivery, then_url),
             Cell(delivery.rows),

@@ -78,6 +78,7 @@ _OPTION = re.compile(
     rf"(--[a-z-]{{0,30}}?(?:{_SENSITIVE})[\w-]{{0,40}}+\s{{1,5}}+[\"']?+)(?!-)[^\s\"']++",
     re.IGNORECASE,
 )
+_API_TOKEN = re.compile(r"(fce_[0-9a-f]{12}_)[A-Za-z0-9_-]{6,}+")
 _BEARER = re.compile(r"\b(bearer)(\s{1,5}+)[A-Za-z0-9._~+/=:-]{6,}+", re.IGNORECASE)
 _BASIC = re.compile(r"\b(basic)(\s{1,5}+)([A-Za-z0-9+/_-]{6,}+={0,2}+)", re.IGNORECASE)
 _JWT = re.compile(
@@ -131,6 +132,7 @@ class Redactor:
         text = _KEY_AND_VALUE.sub(_mask_value, text)
         text = _PAIR.sub(rf"\1{MASK}", text)
         text = _OPTION.sub(rf"\1{MASK}", text)
+        text = _API_TOKEN.sub(rf"\1{MASK}", text)
         text = _BEARER.sub(rf"\1\2{MASK}", text)
         text = _BASIC.sub(_mask_basic, text)
         text = _JWT.sub(MASK, text)

@@ -79,3 +79,31 @@ def revenue_days(days: Iterable[date], *, with_revenue: Collection[date]) -> lis
         else DayCell(day, DayState.OUTSIDE, "no invoice covers it yet")
         for day in days
     ]
+
+
+def sent_days(
+    days: Iterable[date],
+    *,
+    with_usage: Collection[date],
+    first_day: date | None,
+    expected_every: timedelta,
+    now: datetime,
+) -> list[DayCell]:
+    """The days of usage that clients send: nothing is expected before the first day that was ever sent."""
+    found = []
+    for day in days:
+        end = datetime.combine(day, datetime.min.time(), now.tzinfo) + timedelta(days=1)
+        if first_day is None or day < first_day:
+            cell = DayCell(day, DayState.OUTSIDE, "before the first usage that was sent")
+        elif day in with_usage:
+            is_over = end <= now
+            reason = "usage was sent for it" if is_over else "usage was sent, and the day goes on"
+            cell = DayCell(day, DayState.COMPLETE if is_over else DayState.PARTIAL, reason)
+        elif now - end < expected_every:
+            hours = int(expected_every.total_seconds() // 3600)
+            cell = DayCell(day, DayState.DUE, f"expected within {hours} hours of its end")
+        else:
+            age = int((now - end).total_seconds() // 3600)
+            cell = DayCell(day, DayState.LATE, f"nothing was sent {age} hours after its end")
+        found.append(cell)
+    return found

@@ -44,6 +44,10 @@ def start(tmp_path: Path, **changes: str | None) -> subprocess.CompletedProcess[
         ({"FINOPS_LAKE_URL": "gs://bucket/lake"}, "FINOPS_LAKE_URL starts with gs://"),
         ({"FINOPS_LAKE_URL": "s3://"}, "FINOPS_LAKE_URL names no bucket"),
         ({"FINOPS_LAKE_URL": "s3://key:secret@bucket/lake"}, "without credentials"),
+        ({"API_RATE": "often"}, "API_RATE='often' must be a number per second"),
+        ({"API_FAILED_RATE": "0/day"}, "API_FAILED_RATE='0/day' must be a number per second"),
+        ({"API_TOKEN_MAX_DAYS": "0"}, "API_TOKEN_MAX_DAYS=0 must be 1 or more"),
+        ({"API_USAGE_MAX_RECORDS": "-1"}, "API_USAGE_MAX_RECORDS=-1 must be 1 or more"),
         ({"FINOPS_ENGINE": "abacus"}, "FINOPS_ENGINE='abacus' is not an engine"),
     ],
 )

@@ -1,0 +1,98 @@
+"""Reconciliation: the figures of the page, exact to the source's last digit."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.urls import path
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from allocation.core.figures import ReconciliationRow
+from allocation.selectors import reconciliation
+from finops import clock
+from finops.api.fields import MonthField
+from finops.api.views import ApiView, Query, read_query
+from finops.core.amounts import plain
+from finops.core.periods import month_text
+from finops.permissions import Capability
+from ingestion.core.months import MonthStatus
+from ingestion.selectors import month_statuses
+
+_AMOUNTS = ("source_total", "ingested", "rejected", "allocated", "unallocated", "difference")
+
+
+class ReconciliationQuery(Query):
+    """Which month; all of them where nothing is said."""
+
+    billing_period = MonthField(required=False, help_text="The month, YYYY-MM.")
+
+
+class ReconciliationRowSerializer(serializers.Serializer[Any]):
+    """One source, billing period and currency, on billed cost."""
+
+    source = serializers.CharField(help_text="Slug.")  # type: ignore[assignment]  # DRF takes declared fields off the class
+    source_name = serializers.CharField()
+    billing_period = serializers.CharField(help_text="YYYY-MM.")
+    status = serializers.ChoiceField([status.value for status in MonthStatus], allow_null=True)
+    status_reason = serializers.CharField(allow_null=True)
+    currency = serializers.CharField()
+    source_total = serializers.CharField(help_text="Sum over the rows as the source wrote them.")
+    ingested = serializers.CharField(help_text="Sum of the charge lines in the lake.")
+    rejected = serializers.CharField(help_text="Readable amounts among rows put aside.")
+    allocated = serializers.CharField()
+    unallocated = serializers.CharField()
+    residuals = serializers.DictField(child=serializers.CharField(), help_text="Name → amount.")
+    difference = serializers.CharField(help_text="0 unless something is wrong.")
+    lines = serializers.IntegerField()
+    rejected_lines = serializers.IntegerField()
+
+
+class ReconciliationSerializer(serializers.Serializer[Any]):
+    """Every total."""
+
+    reconciled = serializers.BooleanField(help_text="Whether no total differs.")
+    results = ReconciliationRowSerializer(many=True)
+
+
+class Reconciliation(ApiView):
+    """Control totals of every current load."""
+
+    needs: ClassVar = {"GET": Capability.VIEW_RECONCILIATION}
+
+    @extend_schema(
+        operation_id="reconciliation",
+        summary="Control totals of every bill",
+        parameters=[ReconciliationQuery],
+        responses=ReconciliationSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        """Source total against what became of it: to the last digit, as text."""
+        query = read_query(request, ReconciliationQuery)
+        rows = reconciliation(query.get("billing_period"))
+        statuses = month_statuses(clock.today())
+        results = [
+            _row(row, *statuses.get((row.source, row.billing_period), (None, None))) for row in rows
+        ]
+        answer = {"reconciled": not any(row.difference for row in rows), "results": results}
+        return Response(ReconciliationSerializer(answer).data)
+
+
+def _row(row: ReconciliationRow, status: MonthStatus | None, reason: str | None) -> dict[str, Any]:
+    return {
+        "source": row.source,
+        "source_name": row.source_name,
+        "billing_period": month_text(row.billing_period),
+        "status": status,
+        "status_reason": reason,
+        "currency": row.currency,
+        **{name: plain(getattr(row, name)) for name in _AMOUNTS},
+        "residuals": {name: plain(amount) for name, amount in row.residuals.items()},
+        "lines": row.lines,
+        "rejected_lines": row.rejected_lines,
+    }
+
+
+urlpatterns = [path("reconciliation", Reconciliation.as_view(), name="api-reconciliation")]

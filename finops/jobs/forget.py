@@ -1,0 +1,37 @@
+"""Forget what the API answered more than a day ago; once a day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from finops import clock
+from finops.api.idempotency import KEPT_FOR, forget_answers
+from finops.core.jobs import is_due
+from finops.job_kinds import Report, Wanted
+from finops.job_views import last_ended
+
+_SUBJECT = "api answers"
+
+
+class Forget:
+    """Takes no arguments."""
+
+    id = "forget"
+    title = "Forget old answers of the API"
+    max_attempts = 3
+
+    @staticmethod
+    def due(now: datetime) -> Iterable[Wanted]:
+        """Once a day."""
+        if is_due(last_ended("forget", _SUBJECT), timedelta(days=1), now):
+            yield Wanted(_SUBJECT)
+
+    @staticmethod
+    def run(subject: str, arguments: Mapping[str, Any], report: Report) -> str:  # noqa: ARG004
+        """One round."""
+        return f"{forget_answers(before=clock.now() - KEPT_FOR)} old answers of the API removed."
+
+
+JOB = Forget()
