@@ -17,5 +17,7 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "view_loadtotal",
         "view_lakefile",
         "view_rejectedrow",
+        "view_usagecheck",
+        "view_workerdeployment",
     )
 }
