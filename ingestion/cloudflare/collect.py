@@ -149,11 +149,7 @@ def _look(
         progress("asking", len(look.outcomes), len(look.spans), look.rows)
 
     def sleep(seconds: float) -> None:
-        # In slices, so that a job that is to stop does.
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            progress("waiting", 0, 0, look.rows)
-            time.sleep(min(left, _SLICE_SECONDS))
+        wait(seconds, progress)
 
     token = token_of(settings.token_env)
     with Client(connection.location, token, sleep=sleep) as client:
@@ -165,12 +161,20 @@ def _look(
         deployments = _Deployments(client, settings.account, look)
         try:
             for span in look.spans:
-                _day(look, reader, source, span, targets, deployments)
+                _day(look, reader, source, span, targets=targets, deployments=deployments)
             look.is_whole = not look.failed
             _billable(look, client, settings.account)
         finally:
             look.notes += reader.notes
             _tell_fields(look, reader)
+
+
+def wait(seconds: float, progress: Progress) -> None:
+    """Wait in slices, so that a job that is to stop does."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        progress("waiting", 0, 0)
+        time.sleep(min(left, _SLICE_SECONDS))
 
 
 Target = tuple[Dataset, str]
@@ -204,6 +208,7 @@ def _day(
     reader: Reader,
     source: Source,
     span: Span,
+    *,
     targets: Iterable[Target],
     deployments: _Deployments,
 ) -> None:
