@@ -10,12 +10,16 @@ from django.db.models import Max
 
 from allocation.models import LedgerDigest
 from finops.core.periods import Window
+from ingestion.api_registry import api_sources
 from ingestion.core.grid import DayCell, bill_days, revenue_days
 from ingestion.models import Load, RevenueRow, Source
 
 
 def source_days(window: Window, now: datetime) -> list[tuple[Source, list[DayCell]]]:
-    """Every active source with the state of each day, in a fixed number of queries."""
+    """Every active source of bills or invoices with the state of each day, in a fixed number of queries.
+
+    An API is asked again and again, so its looks stand in a table of their own.
+    """
     current = Load.objects.filter(state=Load.State.CURRENT)
     lines: dict[int, set[date]] = defaultdict(set)
     for source, day in LedgerDigest.objects.filter(
@@ -45,7 +49,7 @@ def source_days(window: Window, now: datetime) -> list[tuple[Source, list[DayCel
             if source.service_provider_name
             else revenue_days(days, with_revenue=invoiced.get(source.pk, set())),
         )
-        for source in Source.objects.filter(is_active=True)
+        for source in Source.objects.filter(is_active=True).exclude(kind__in=api_sources())
     ]
 
 

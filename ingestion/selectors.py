@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db.models import Max, Prefetch, Q, QuerySet
 
 from finops.core.periods import month_text
+from ingestion.api_registry import api_sources
 from ingestion.core.months import MonthStatus, month_status
 from ingestion.models import Connection, Delivery, Load, RejectedRow, Source
 
@@ -56,14 +57,15 @@ class LineTypeCount:
 def freshness(now: datetime) -> Freshness:
     """How new the data of every active source is, on ``now``.
 
-    A bill is as new as the newest usage in it; revenue is as new as its last delivery, and late only
-    when it never came.
+    A bill is as new as the newest usage in it, an API as what was last read of it whole; revenue is as new
+    as its last delivery, and late only when it never came.
     """
     current = Q(loads__state=Load.State.CURRENT)
     loaded = Q(deliveries__state=Delivery.State.LOADED)
     rows = Source.objects.filter(is_active=True).annotate(
         newest_usage=Max("loads__data_through", filter=current),
         newest_delivery=Max("deliveries__finished_at", filter=loaded),
+        newest_look=Max("usage_checks__data_through"),
     )
     found = tuple(_freshness(source, now) for source in rows)
     usage = [row.newest_usage for row in rows if row.newest_usage is not None]
@@ -73,13 +75,14 @@ def freshness(now: datetime) -> Freshness:
 def _freshness(source: Source, now: datetime) -> SourceFreshness:
     usage: datetime | None = source.newest_usage  # type: ignore[attr-defined]  # annotated above
     delivered: datetime | None = source.newest_delivery  # type: ignore[attr-defined]  # annotated above
-    is_bill = bool(source.service_provider_name)
-    newest = usage if is_bill else delivered
+    looked: datetime | None = source.newest_look  # type: ignore[attr-defined]  # annotated above
+    is_bill, is_api = bool(source.service_provider_name), source.kind in api_sources()
+    newest = looked if is_api else usage if is_bill else delivered
     if newest is None:
         return SourceFreshness(
             source.slug, source.name, None, False, "Nothing has been loaded yet."
         )
-    if not is_bill:
+    if not (is_bill or is_api):
         return SourceFreshness(
             source.slug, source.name, newest, True, "Invoices count when they come."
         )

@@ -39,7 +39,10 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def api() -> Iterator[StandIn]:
-    with running(Behaviour(TOKEN, clock=lambda: clock.now())) as server:
+    def now() -> datetime:
+        return clock.now()  # looked up at each call: a test may set the clock anew
+
+    with running(Behaviour(TOKEN, clock=now)) as server:
         yield server
 
 
