@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 from simulator import rhythm, seeded
 from simulator.company import TENANTS
@@ -130,12 +131,21 @@ def quarters(start: datetime, end: datetime) -> Iterator[datetime]:
 
 def _amount(seed: int, name: str, region: str, mean: int, moment: datetime) -> int:
     """``mean`` an hour as it breathes, a quarter of it."""
-    beat = rhythm.hours(Rhythm.BUSINESS, region)[moment.hour]
-    beat *= rhythm.weekdays(Rhythm.BUSINESS)[moment.weekday()]
-    raw = seeded.day_noise(seed, "cloudflare", name, moment.date().isoformat(), moment.minute)
+    beat = _hours(region)[moment.hour] * rhythm.weekdays(Rhythm.BUSINESS)[moment.weekday()]
+    raw = _noise_of_day(seed, name, moment.date(), moment.minute)
     noise = rhythm.noise(Rhythm.BUSINESS, raw[moment.hour])
     growth = rhythm.growth(moment.toordinal() - _FIRST_DAY)
     return mean * beat * noise * growth // (4 * 1000**3 * rhythm.GROWTH_BASE)
+
+
+@lru_cache(maxsize=4)
+def _hours(region: str) -> tuple[int, ...]:
+    return rhythm.hours(Rhythm.BUSINESS, region)
+
+
+@lru_cache(maxsize=4096)
+def _noise_of_day(seed: int, name: str, day: date, minute: int) -> tuple[int, ...]:
+    return seeded.day_noise(seed, "cloudflare", name, day.isoformat(), minute)
 
 
 def deployments(seed: int, script: Script, until: datetime, weeks: int = 6) -> tuple[Deployed, ...]:
@@ -158,6 +168,7 @@ def deployments(seed: int, script: Script, until: datetime, weeks: int = 6) -> t
     return tuple(found[:weeks])
 
 
+@lru_cache(maxsize=1024)
 def _deployed_at(seed: int, script: Script, day: date) -> datetime:
     hour = seeded.between(seed, "deployed", script.name, day.isoformat(), low=8, high=15)
     return datetime(day.year, day.month, day.day, hour, 20, 7, tzinfo=UTC)
@@ -170,7 +181,8 @@ def _cpu_of(seed: int, script: Script, moment: datetime) -> int:
         day -= timedelta(weeks=1)
     factor = script.heavy if day.isocalendar().week % 2 == 0 else 100
     drift = seeded.between(seed, "cpu", script.name, day.isoformat(), low=960, high=1040)
-    return script.cpu_us * factor * drift // 100_000
+    noise = seeded.between(seed, "cpu", script.name, moment.isoformat(), low=970, high=1030)
+    return script.cpu_us * factor * drift * noise // 100_000_000
 
 
 def workers(seed: int, start: datetime, end: datetime) -> Iterator[Sample]:

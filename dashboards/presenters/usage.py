@@ -28,9 +28,7 @@ def checks_table(rows: Sequence[UsageCheck]) -> Table:
     columns = (
         Column("connection", "Connection"),
         Column("checked", "Last look (UTC)", Kind.TIME),
-        Column("window", "Window asked for (UTC)"),
         Column("can", "Can tell"),
-        Column("cannot", "Cannot tell"),
         Column("rows", "Rows", Kind.NUMBER),
         Column("aside", "Put aside", Kind.NUMBER),
         Column("problem", "Problem"),
@@ -50,12 +48,17 @@ def _row(check: UsageCheck) -> Row:
     return Row(
         (
             Cell(check.connection.slug, note="estimates from samples"),
-            Cell(check.checked_at),
-            Cell(f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}")
-            if start and end
-            else Cell(reason="nothing was asked for"),
-            Cell(can) if can else Cell(reason="no answer has come"),
-            Cell(cannot),
+            Cell(
+                check.checked_at,
+                note=f"window {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}"
+                if start and end
+                else "nothing was asked for",
+            ),
+            Cell(
+                can or None,
+                reason="no answer has come",
+                note=f"cannot tell {cannot}" if cannot else "",
+            ),
             Cell(check.rows),
             Cell(
                 check.rejected_rows,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from dashboards.charts import GOAL, LINE, Chart, Figure, layout
+from dashboards.charts import LINE, Chart, Figure, layout
 from dashboards.numbers import grouped, round_places
 from dashboards.tables import Cell, Column, Kind, Row, Table
 from finops.core.amounts import EXACT, exact_sum
@@ -30,6 +30,7 @@ AROUND = timedelta(days=2)
 
 Series = Mapping[str, Sequence[CpuPoint]]
 
+_DEPLOYED = "--chart-2"
 _US_IN_HOUR = Decimal(3_600_000_000)
 
 
@@ -221,7 +222,7 @@ def cpu_figure(points: Sequence[CpuPoint], markers: Sequence[Marker]) -> Figure:
             "yref": "paper",
             "y0": 0,
             "y1": 1,
-            "line": {"color": GOAL, "width": 1.5, "dash": "dash"},
+            "line": {"color": _DEPLOYED, "width": 1.5, "dash": "dash"},
         }
         for marker in markers
     ]
@@ -233,7 +234,7 @@ def cpu_figure(points: Sequence[CpuPoint], markers: Sequence[Marker]) -> Figure:
             "yanchor": "bottom",
             "showarrow": False,
             "text": "deployed",
-            "font": {"color": GOAL, "size": 11},
+            "font": {"color": _DEPLOYED, "size": 11},
         }
         for marker in markers
     ]
@@ -254,7 +255,6 @@ def cpu_figure(points: Sequence[CpuPoint], markers: Sequence[Marker]) -> Figure:
             shapes=shapes,
             annotations=labels,
             margin={"t": 26},
-            height=220,
             yaxis={"ticksuffix": " ms", "rangemode": "tozero"},
             xaxis={"type": "date", "tickformat": "%-d %b", "nticks": 6, "tickangle": 0},
         ),

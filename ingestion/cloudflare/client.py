@@ -186,7 +186,7 @@ def _wait(state: RetryCallState) -> float:
 
 
 _SENTENCES: dict[Trouble, str] = {
-    Trouble.TOKEN: "Cloudflare does not accept the token: make a new one and set it in the environment",
+    Trouble.TOKEN: "Cloudflare does not accept the token; make a new one and set it in the environment",
     Trouble.FORBIDDEN: "The token may not read this: give it Account Analytics and Zone Analytics, read",
     Trouble.MISSING: "Cloudflare does not know what was asked for: check account and zones",
     Trouble.SCHEMA: "Cloudflare's answer has another form than this version reads",

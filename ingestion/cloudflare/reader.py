@@ -50,7 +50,7 @@ class Reader:
     def learn_limits(self, scope: str, tag: str) -> None:
         """Ask the settings node of one account or zone; without one the limits of the documents hold.
 
-        Raises ``ApiError`` for all but a schema that has no such node.
+        Raises ``ApiError`` for all but a schema that does not know the node.
         """
         self.asked()
 
@@ -61,7 +61,7 @@ class Reader:
         try:
             found = self.client.graphql(settings_text(scope), {"tag": tag}, check)
         except ApiError as error:
-            if error.trouble is not Trouble.SCHEMA:
+            if not error.refusal.unknown:
                 raise
             self.notes.append("The API names no limits; those of Cloudflare's documents are used.")
             return
