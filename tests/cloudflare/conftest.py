@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from finops import clock
+from ingestion.cloudflare import collect as collecting
 from ingestion.models import Connection
 from simulator import cloudflare_usage
 from simulator.cloudflare_api import Behaviour, StandIn, running
@@ -35,6 +36,12 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     monkeypatch.setattr("ingestion.cloudflare.collect.wait", wait)
     return waits
+
+
+@pytest.fixture(autouse=True)
+def one_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first look goes back to midnight only, so that tests are quick."""
+    monkeypatch.setattr(collecting, "FIRST", timedelta(hours=1))
 
 
 @pytest.fixture

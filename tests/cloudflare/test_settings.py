@@ -110,7 +110,7 @@ def test_a_variable_without_a_token_is_named(monkeypatch, value):
     [
         {"token": "anything"},
         {"nested": {"api_key": ""}},
-        {"account": "v1.0-abcdefghij0123456789-ABCDEFGHIJ0123456789"},
+        {"account": "cfut_abcdefghij0123456789ABCDEFGHIJ0123456789"},
         {"zones": ["Sn3lZJTBX6kkg7OdcBUAxOO963GEIyGQqnFTOFYY"]},
         {"note": "Bearer abcdefgh12345678"},
         {"url": "https://user:hunter2@example.com/"},
