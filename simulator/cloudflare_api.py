@@ -93,7 +93,9 @@ class StandIn(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # head and body are two writes; together they would wait for each other
+    disable_nagle_algorithm = (
+        True  # head and body are two writes; together they would wait for each other
+    )
     server: StandIn
 
     def do_GET(self) -> None:
