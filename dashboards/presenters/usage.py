@@ -47,7 +47,7 @@ def _row(check: UsageCheck) -> Row:
     start, end = check.window_start, check.window_end
     return Row(
         (
-            Cell(check.connection.slug, note="estimates from samples"),
+            Cell(check.connection.slug),
             Cell(
                 check.checked_at,
                 note=f"window {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}"

@@ -47,6 +47,7 @@ FIRST = timedelta(days=7)
 """How far back the first look goes."""
 
 YES = "yes"
+SAMPLED = "The figures are Cloudflare's estimates from samples."
 _STOPPING = frozenset({Trouble.TOKEN, Trouble.BUSY, Trouble.DOWN})
 _SLICE_SECONDS = 1.0
 
@@ -63,6 +64,7 @@ class _Look:
     asides: list[Aside] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     rows: int = 0
+    goes_on: bool = False
     is_whole: bool = False
 
     def fail(self, key: str, error: SourceError) -> None:
@@ -90,7 +92,8 @@ def collect_usage(
     except ConnectionSettingsError as error:
         return [Outcome(connection.slug, "failed", sentence=str(error), final=True)]
     source = usage_source(connection, settings, now)
-    look = _Look(now)
+    # Months that a person asks for may leave a gap behind them, so they do not move what was read through.
+    look = _Look(now, goes_on=since is None and until is None)
     look.spans = _spans(source, now, since, until)
     try:
         _look(look, connection, settings, source, progress)
@@ -253,6 +256,8 @@ def _day(
     look.asides += asides
     look.rows += rows
     look.notes += [note for reading in readings for note in reading.notes]
+    if any(fact.is_sampled for fact in facts):
+        look.notes.append(SAMPLED)
     look.outcomes.append(
         Outcome(f"{day}", "loaded", source.slug, rows=rows, rejected_rows=len(asides))
     )
@@ -317,7 +322,7 @@ def _tell_fields(look: _Look, reader: Reader) -> None:
 
 def _check(look: _Look, failures: list[Outcome]) -> Check:
     more = f" And {len(failures) - 1} more." if len(failures) > 1 else ""
-    whole = look.is_whole and not failures
+    whole = look.goes_on and look.is_whole and not failures
     return Check(
         checked_at=look.now,
         window_start=look.spans[0].start if look.spans else None,

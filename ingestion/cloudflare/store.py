@@ -134,10 +134,10 @@ def record_check(*, source: Source, connection: Connection, check: Check) -> Non
             rows=check.rows,
             rejected_rows=len(check.asides),
             rejects=[
-                {"place": aside.place, "reason": aside.reason}
+                {"place": redact(aside.place), "reason": redact(aside.reason)}
                 for aside in check.asides[:REJECTS_KEPT]
             ],
-            notes=list(check.notes),
+            notes=[redact(note) for note in check.notes],
         )
         UsageCheck.objects.filter(
             source=source, checked_at__lt=check.checked_at - CHECKS_KEPT

@@ -130,7 +130,8 @@ def _sampling(rows: Sequence[Any], dataset: Dataset) -> tuple[str, ...]:
     """How coarse the sample is, where the answer says so."""
     groups = [row.get("avg") for row in rows if isinstance(row, Mapping)]
     found = [group.get("sampleInterval") for group in groups if isinstance(group, Mapping)]
-    coarsest = max((each for each in found if isinstance(each, int | Decimal)), default=1)
+    known = (each for each in found if isinstance(each, int | Decimal) and each < LARGEST)
+    coarsest = max(known, default=1)
     if coarsest <= 1:
         return ()
     return (f"{dataset.title}: at the coarsest, 1 event in {round(coarsest):,} was looked at.",)

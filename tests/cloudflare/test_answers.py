@@ -166,6 +166,11 @@ def test_a_zone_tells_requests_bytes_and_how_coarse_its_sample_is():
     assert "1 event in 10" in reading.notes[0]
 
 
+def test_a_sample_interval_without_end_is_not_repeated():
+    row = {"avg": {"sampleInterval": Decimal("1E+999999")}}
+    assert read_rows([row], ZONE_HTTP, DAY, "b" * 32).notes == ()
+
+
 # --- rows put aside ----------------------------------------------------------------------------------
 
 BAD: dict[str, object] = {

@@ -64,6 +64,7 @@ def test_a_look_stores_workers_r2_zones_and_deployments(connection):
         "zone_edge_bytes",
     }
     assert not UsageHour.objects.filter(is_sampled=False).exists()
+    assert "The figures are Cloudflare's estimates from samples." in newest().notes
     peaks = UsageHour.objects.filter(metric="r2_stored_bytes")
     assert peaks.count() == len(cloudflare_usage.BUCKETS)
     assert {row.hour for row in peaks} == {NOW.replace(hour=0, minute=0)}
@@ -116,6 +117,19 @@ def test_the_next_look_begins_where_the_last_whole_one_ended(connection, monkeyp
     monkeypatch.setattr(clock, "now", lambda: later)
     report = look(connection)
     assert [o.key for o in report.outcomes] == ["2026-11-25", "2026-11-26", "2026-11-27"]
+
+
+def test_months_that_a_person_asks_for_leave_no_gap_behind_them(connection, api, monkeypatch):
+    look(connection)
+    later = NOW + timedelta(days=8)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    december = date(2026, 12, 1)
+    collect(connection=connection, since=december, until=december)
+    assert newest().data_through is None
+    assert [outcome.key for outcome in look(connection).outcomes][:2] == [
+        "2026-11-25",
+        "2026-11-26",
+    ]
 
 
 def test_a_full_page_is_split_until_every_row_has_come(connection, api):

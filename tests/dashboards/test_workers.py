@@ -94,6 +94,11 @@ def test_the_newest_days_are_there_although_no_bill_covers_them(usage, alice):
     assert "resizer" in words(alice, PAGE)
 
 
+def test_a_period_that_is_too_long_is_one_sentence(company, alice):
+    page = words(alice, f"{PAGE}?from=2025-01-01&to=2026-04-30", 400)
+    assert "This page holds at most 100 days, this period has 485: choose a shorter one." in page
+
+
 def test_the_page_asks_a_fixed_number_of_queries(usage, alice, django_assert_max_num_queries):
     html(alice, DAYS)
     with django_assert_max_num_queries(10):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
+from ingestion.cloudflare.collect import SAMPLED
 from ingestion.cloudflare.store import Check, Part, record_check, store_day
 from ingestion.core.cloudflare_graphql import Aside
 from ingestion.core.cloudflare_queries import WORKERS
@@ -64,6 +65,7 @@ def load_usage(problem: str = "", *, with_cpu: bool = True) -> None:
         capabilities=capabilities,
         problem=problem,
         rows=96,
+        notes=(SAMPLED,),
         asides=(Aside("workersInvocationsAdaptive row 3", "it has no scriptName"),),
     )
     record_check(source=source, connection=connection, check=check)
