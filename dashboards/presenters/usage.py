@@ -31,7 +31,7 @@ def checks_table(rows: Sequence[UsageCheck]) -> Table:
         Column("can", "Can tell"),
         Column("rows", "Rows", Kind.NUMBER),
         Column("aside", "Put aside", Kind.NUMBER),
-        Column("problem", "Problem"),
+        Column("problem", "Problem, notes"),
     )
     return Table(
         "usage-checks",
