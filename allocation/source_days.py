@@ -10,6 +10,7 @@ from django.db.models import Max
 
 from allocation.models import LedgerDigest
 from finops.core.periods import Window
+from ingestion.api_registry import api_sources
 from ingestion.core.grid import DayCell, bill_days, revenue_days, sent_days
 from ingestion.models import Load, RevenueRow, Source
 from ingestion.usage_api_models import KIND as USAGE_API
@@ -17,7 +18,10 @@ from ingestion.usage_selectors import days_with_usage
 
 
 def source_days(window: Window, now: datetime) -> list[tuple[Source, list[DayCell]]]:
-    """Every active source with the state of each day, in a fixed number of queries."""
+    """Every active source of bills or invoices with the state of each day, in a fixed number of queries.
+
+    An API is asked again and again, so its looks stand in a table of their own.
+    """
     current = Load.objects.filter(state=Load.State.CURRENT)
     lines: dict[int, set[date]] = defaultdict(set)
     for source, day in LedgerDigest.objects.filter(
@@ -57,7 +61,8 @@ def source_days(window: Window, now: datetime) -> list[tuple[Source, list[DayCel
             now=now,
         )
 
-    return [(source, cells(source)) for source in Source.objects.filter(is_active=True)]
+    shown = Source.objects.filter(is_active=True).exclude(kind__in=api_sources())
+    return [(source, cells(source)) for source in shown]
 
 
 def _invoiced_days(window: Window) -> dict[int, set[date]]:

@@ -18,12 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.management import call_command
 
 from finops import clock
 from ingestion.models import Connection, Load, RevenueRow
+from simulator import cloudflare_usage
+from simulator.cloudflare_api import TOKEN_VARIABLE
 from simulator.files import read_record
 
 PASSWORD_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # noqa: S105  # without look-alikes
@@ -203,6 +206,37 @@ def ensure_connections(place: Place) -> None:
                 "created_at": clock.now(),
             },
         )
+
+
+def ensure_usage_connection(place: Place, api_url: str) -> None:
+    """The stand-in of Cloudflare's API as a connection; its port is another one at each start."""
+    record = read_record(place.files)
+    seed = record.state.seed if record else 0
+    about = {
+        "account": cloudflare_usage.account_id(seed),
+        "zones": list(cloudflare_usage.zone_ids(seed)),
+        "token_env": TOKEN_VARIABLE,
+    }
+    Connection.objects.update_or_create(
+        slug="cloudflare-usage",
+        defaults={"location": api_url, "settings": about},
+        create_defaults={
+            "kind": "cloudflare_usage",
+            "location": api_url,
+            "settings": about,
+            "check_every_minutes": 5,
+            "created_at": clock.now(),
+        },
+    )
+
+
+def stand_in_args(place: Place, port: int) -> list[str]:
+    """What starts the stand-in of Cloudflare's API for the company of the demo's files."""
+    record = read_record(place.files)
+    args = ["-m", "simulator.cloudflare_api", "--port", str(port)]
+    args += ["--seed", str(record.state.seed if record else 0)]
+    hours = int(settings.CLOCK_OFFSET.total_seconds() // 3600)
+    return [*args, "--clock-offset-hours", str(hours)]
 
 
 def _ingest(source: str, folder: Path) -> None:

@@ -55,7 +55,8 @@ class BridgeStep:
     money: Decimal | None = None
 
 
-def _layout(**more: Any) -> Figure:
+def layout(**more: Any) -> Figure:
+    """The frame that every figure has, with ``more`` laid over it."""
     axis = {
         "gridcolor": "--border",
         "linecolor": "--border-strong",
@@ -135,7 +136,7 @@ def margin_line(points: Sequence[MarginPoint], goal: Decimal) -> Figure:
         labels.append(_beside(shown[-1], f"margin {shown[-1]:.1f} %", LINE))
     return {
         "data": traces,
-        "layout": _layout(
+        "layout": layout(
             shapes=shapes,
             annotations=labels,
             margin={"r": 96},
@@ -283,7 +284,7 @@ def margin_bridge(steps: Sequence[BridgeStep]) -> Figure:
                 "constraintext": "none",
             }
         ],
-        "layout": _layout(
+        "layout": layout(
             yaxis={"ticksuffix": " %", "range": [floor - room, ceiling + room]},
             xaxis={"type": "category", "automargin": True},
             margin={"t": 24},

@@ -28,8 +28,13 @@ StatefulView = Callable[Concatenate[HttpRequest, PageState, _Rest], HttpResponse
 View = Callable[Concatenate[HttpRequest, _Rest], HttpResponse]
 
 
-def stateful(default_period: str) -> Callable[[StatefulView[_Rest]], View[_Rest]]:
-    """Give the view the state of its address; a bad address is answered with one sentence (400)."""
+def stateful(
+    default_period: str, *, billed_days: bool = True
+) -> Callable[[StatefulView[_Rest]], View[_Rest]]:
+    """Give the view the state of its address; a bad address is answered with one sentence (400).
+
+    Periods end with the last day whose bill is whole, unless the page needs no ``billed_days``.
+    """
 
     def decorate(view: StatefulView[_Rest]) -> View[_Rest]:
         @wraps(view)
@@ -42,7 +47,7 @@ def stateful(default_period: str) -> Callable[[StatefulView[_Rest]], View[_Rest]
                     request.GET.dict(),
                     today=clock.today(),
                     default_period=default_period,
-                    through=last_whole_day(),
+                    through=last_whole_day() if billed_days else None,
                 )
                 return view(request, state, *args, **kwargs)
             except (StateError, PastGoneError) as error:

@@ -12,6 +12,10 @@ from django.http import HttpRequest
 from finops import clock
 from finops.admin_site import ReadOnlyAdmin
 from finops.core.amounts import money_text, plain
+from ingestion.api_registry import api_sources
+from ingestion.cloudflare_models import UsageCheck, WorkerDeployment
+from ingestion.core.cloudflare_settings import secret_setting
+from ingestion.core.delivery import SourceError
 from ingestion.locations.base import SourceUnavailableError
 from ingestion.locations.choose import location_of
 from ingestion.models import (
@@ -36,13 +40,29 @@ class ConnectionForm(ModelForm):  # type: ignore[type-arg]  # Django's class tak
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "kind" in self.fields:
-            self.fields["kind"].choices = [(r.id, r.title) for r in sources().values()]  # type: ignore[attr-defined]  # a ChoiceField
+            known = [*sources().values(), *api_sources().values()]
+            self.fields["kind"].choices = [(r.id, r.title) for r in known]  # type: ignore[attr-defined]  # a ChoiceField
 
     def clean(self) -> dict[str, Any]:
-        """Refuse a location that is neither a folder nor a bucket, or that holds credentials."""
+        """Refuse a location that cannot be read, and credentials wherever they are written."""
         found = super().clean() or {}
         location = str(found.get("location", ""))
         endpoint = str(found.get("endpoint_url", ""))
+        settings = found.get("settings") or {}
+        found["settings"] = settings
+        if place := secret_setting(settings):
+            msg = (
+                f"{place} looks like a secret: name the environment variable that holds it instead, in a "
+                "setting that ends with _env."
+            )
+            raise ValidationError({"settings": msg})
+        api = api_sources().get(str(found.get("kind", "")))
+        if api:
+            try:
+                api.check(location, settings)
+            except SourceError as error:
+                raise ValidationError(str(error)) from None
+            return found
         if "@" in urlsplit(endpoint).netloc:
             raise ValidationError(
                 {"endpoint_url": "Leave credentials out: they are never kept here."}
@@ -235,3 +255,20 @@ class UsageRecordAdmin(ReadOnlyAdmin):
     list_filter = ("source", "metric")
     list_select_related = ("source", "tenant")
     search_fields = ("record_id",)
+
+
+@admin.register(UsageCheck)
+class UsageCheckAdmin(ReadOnlyAdmin):
+    """Looks at APIs: what each could tell, and the rows that were put aside."""
+
+    list_display = ("checked_at", "source", "data_through", "rows", "rejected_rows", "problem")
+    list_filter = ("source",)
+    list_select_related = ("source",)
+
+
+@admin.register(WorkerDeployment)
+class WorkerDeploymentAdmin(ReadOnlyAdmin):
+    """Deployments of Workers."""
+
+    list_display = ("created_at", "script", "deployed_by", "message")
+    list_filter = ("script",)

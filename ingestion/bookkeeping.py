@@ -17,7 +17,10 @@ from ingestion.models import Delivery, RejectedRow
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one delivery ended. ``status``: loaded, unchanged, superseded or failed."""
+    """How one delivery ended. ``status``: loaded, unchanged, superseded or failed.
+
+    ``final`` says of a failure that another try would fail the same way.
+    """
 
     key: str
     status: str
@@ -28,6 +31,7 @@ class Outcome:
     bytes: int = 0
     sentence: str = ""
     unknown_line_types: tuple[str, ...] = ()
+    final: bool = False
 
 
 def outcome_of(

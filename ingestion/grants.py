@@ -21,5 +21,7 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "view_lakefile",
         "view_rejectedrow",
         "view_usagerecord",
+        "view_usagecheck",
+        "view_workerdeployment",
     )
 }

@@ -12,6 +12,7 @@ from django.db.models import F, Q, Value
 from finops.core.amounts import MONEY_QUANTUM, TAIL_UNITS, join_exact
 from finops.models import Tenant
 from finops.money import MoneyField
+from ingestion import cloudflare_models  # noqa: F401  # the tables of usage that APIs tell
 from ingestion.price_models import PriceListEntry  # noqa: F401  # Django finds tables in this file
 from ingestion.usage_api_models import UsageRecord  # noqa: F401  # Django finds its table here
 
@@ -34,6 +35,11 @@ class Connection(models.Model):
         max_length=300,
         blank=True,
         help_text="Where S3 is spoken other than at AWS, for example R2. Empty: AWS itself.",
+    )
+    settings = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="What its reader needs to know beside the place, as an object; never a secret.",
     )
     check_every_minutes = models.PositiveIntegerField(
         default=60, help_text="Minutes between two looks at it. 60 for bills."

@@ -11,6 +11,8 @@ from django.conf import settings
 from django.db.models import Max, OuterRef, Prefetch, Q, QuerySet, Subquery
 
 from finops.core.periods import month_text
+from ingestion.api_registry import api_sources
+from ingestion.cloudflare_models import UsageCheck
 from ingestion.core.months import MonthStatus, month_status
 from ingestion.models import Connection, Delivery, Load, RejectedRow, Source
 from ingestion.usage_api_models import KIND as USAGE_API
@@ -62,8 +64,8 @@ class LineTypeCount:
 def freshness(now: datetime) -> Freshness:
     """How new the data of every active source is, on ``now``.
 
-    A bill is as new as the newest usage in it, as is what clients send; revenue is as new as its last
-    delivery, and late only when it never came.
+    A bill is as new as the newest usage in it, as is what clients send; an API is as new as what was last
+    read of it whole; revenue is as new as its last delivery, and late only when it never came.
     """
     current = Q(loads__state=Load.State.CURRENT)
     loaded = Q(deliveries__state=Delivery.State.LOADED)
@@ -72,6 +74,11 @@ def freshness(now: datetime) -> Freshness:
         newest_delivery=Max("deliveries__finished_at", filter=loaded),
         newest_sent=Subquery(
             UsageRecord.objects.filter(source=OuterRef("pk")).order_by("-hour").values("hour")[:1]
+        ),
+        newest_look=Subquery(
+            UsageCheck.objects.filter(source=OuterRef("pk"), data_through__isnull=False)
+            .order_by("-data_through")
+            .values("data_through")[:1]
         ),
     )
     found = tuple(_freshness(source, now) for source in rows)
@@ -83,9 +90,13 @@ def _freshness(source: Source, now: datetime) -> SourceFreshness:
     usage: datetime | None = source.newest_usage  # type: ignore[attr-defined]  # annotated above
     delivered: datetime | None = source.newest_delivery  # type: ignore[attr-defined]  # annotated above
     sent: datetime | None = source.newest_sent  # type: ignore[attr-defined]  # annotated above
-    if source.kind == USAGE_API:
+    looked: datetime | None = source.newest_look  # type: ignore[attr-defined]  # annotated above
+    is_sent, is_asked = source.kind == USAGE_API, source.kind in api_sources()
+    if is_sent:
         usage = None if sent is None else sent + timedelta(hours=1)
-    comes_regularly = bool(source.service_provider_name) or source.kind == USAGE_API
+    elif is_asked:
+        usage = looked
+    comes_regularly = bool(source.service_provider_name) or is_sent or is_asked
     newest = usage if comes_regularly else delivered
     if newest is None:
         fresh, reason = False, "Nothing has been loaded yet."

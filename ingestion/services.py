@@ -16,6 +16,7 @@ from django.db import DatabaseError
 
 from finops import clock
 from finops.logs import redact
+from ingestion.api_registry import api_sources
 from ingestion.bookkeeping import Outcome, outcome_of
 from ingestion.bring import brought, refuse_changed
 from ingestion.core.delivery import (
@@ -193,6 +194,12 @@ def collect(
     loads also bills that did not change. The connection remembers when it was looked at, and why that failed.
     Raises ``finops.registry.UnknownPlugin`` where its reader does not exist.
     """
+    if connection.kind in api_sources():
+        api = api_sources()[connection.kind]
+        return _noted(
+            connection,
+            api.collect(connection, now=clock.now(), since=since, until=until, progress=progress),
+        )
     reader = source_reader(connection.kind)
     outcomes: list[Outcome] = []
     try:
@@ -209,6 +216,11 @@ def collect(
                 )
     except SourceError as error:
         outcomes.append(_refused(Problem(str(error))))
+    return _noted(connection, outcomes)
+
+
+def _noted(connection: Connection, outcomes: list[Outcome]) -> IngestReport:
+    """The report; the connection remembers the look and its first problem."""
     problems = [outcome.sentence for outcome in outcomes if outcome.status == "failed"]
     more = f" And {len(problems) - 1} more." if len(problems) > 1 else ""
     Connection.objects.filter(pk=connection.pk).update(

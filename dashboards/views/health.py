@@ -19,11 +19,13 @@ from dashboards.pages import answer, stateful
 from dashboards.presenters import health as present
 from dashboards.presenters import restatements as restated
 from dashboards.presenters import work
+from dashboards.presenters.usage import checks_table
 from dashboards.state import PageState
 from finops import clock
 from finops.core.periods import Window, month_text
 from finops.job_views import active_subjects, recent_jobs
 from finops.permissions import Capability, Person, can, require
+from ingestion.cloudflare.selectors import newest_checks
 from ingestion.models import Delivery
 from ingestion.selectors import connections, deliveries, line_types, rejected_rows, shared_bills
 
@@ -72,6 +74,7 @@ def data_health(request: HttpRequest, state: PageState) -> HttpResponse:
             "newest_restated": restated.restated_sentence(changed[0]) if changed else "",
             "restatements": restated.restatements_table(changed, _url("restatement")),
             "shared_bills": shared_bills(),
+            "usage_checks": checks_table(newest_checks()),
             "line_types": present.line_types_table(line_types()),
         } | _work(request.user)
     return answer(

@@ -52,7 +52,7 @@ class Collect:
         }
         failed = by_status.get("failed", [])
         if failed and len(failed) == len(found.outcomes):
-            raise JobError(failed[0].sentence)
+            raise JobError(failed[0].sentence, final=all(one.final for one in failed))
         parts = [f"{len(ones)} {status}" for status, ones in by_status.items()]
         rows = sum(one.rows for one in by_status.get("loaded", []))
         rejected = sum(one.rejected_rows for one in by_status.get("loaded", []))

@@ -14,13 +14,14 @@ PAGES = [
     "/tenants/acme/services/?category=Compute",
     "/tenants/acme/lines/",
     "/unallocated/lines/",
+    "/workers-cpu/",
     "/reconciliation/",
     "/data-health/",
     "/data-health/work/",
     "/data-health/restatements/1/",
     "/data-health/deliveries/1/rejects/",
 ]
-COMPANY_ONLY = ["/unallocated/lines/", *PAGES[-5:]]
+COMPANY_ONLY = ["/unallocated/lines/", *PAGES[-6:]]
 ABSENT = 2
 """The last pages are about rows that this company does not have."""
 ACTIONS = [
@@ -37,6 +38,7 @@ def test_every_page_is_in_this_story():
     assert [entry.label for entry in nav_entries()] == [
         "Overview",
         "Tenants",
+        "Workers CPU",
         "Reconciliation",
         "Data health",
         "Admin",
@@ -133,8 +135,15 @@ def test_the_navigation_holds_what_one_may_open(alice, erin, dora):
         page = client.get("/").content.decode()
         return [entry.label for entry in nav_entries() if f">{entry.label}</a></li>" in page]
 
-    assert rooms(alice) == ["Overview", "Tenants", "Reconciliation", "Data health"]
-    assert rooms(erin) == ["Overview", "Tenants", "Reconciliation", "Data health", "Admin"]
+    assert rooms(alice) == ["Overview", "Tenants", "Workers CPU", "Reconciliation", "Data health"]
+    assert rooms(erin) == [
+        "Overview",
+        "Tenants",
+        "Workers CPU",
+        "Reconciliation",
+        "Data health",
+        "Admin",
+    ]
     assert rooms(dora) == []
 
 

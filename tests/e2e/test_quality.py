@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.dashboards.usage import load_usage
 from tests.dashboards.world import load_rejects
 
 VENDOR = Path(__file__).parent / "vendor"
@@ -20,6 +21,7 @@ PAGES = {
     "services": f"/tenants/acme/services/?{APRIL}&category=Compute",
     "lines": f"/tenants/acme/lines/?{APRIL}&environment=staging",
     "unallocated": f"/unallocated/lines/?{APRIL}",
+    "workers": "/workers-cpu/?from=2026-04-29&to=2026-04-30",
     "reconciliation": "/reconciliation/",
     "no data": "/tenants/acme/?period=2025-01",
     "data health": "/data-health/",
@@ -42,6 +44,7 @@ def rejects_id(tmp_path: Path) -> int:
     from ingestion.models import Delivery
 
     load_rejects(tmp_path)
+    load_usage()
     return Delivery.objects.get(rejected_rows__gt=0).pk
 
 

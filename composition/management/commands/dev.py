@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import socket
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from rich.table import Table
 from composition import demo
 from composition.interruption import INTERRUPTED, Interruption
 from composition.supervisor import Child, Supervisor
+from simulator.cloudflare_api import BASE, TOKEN_VARIABLE
 
 HOST = "127.0.0.1"
 WRONG_START = 2
@@ -57,9 +59,11 @@ class Command(BaseCommand):
 
     def _run(self, place: demo.Place, address: tuple[str, int]) -> None:
         console = Console(highlight=False)
+        port = _any_free_port()
         with Interruption() as interruption:
             try:
                 passwords = self._prepare(place, console)
+                demo.ensure_usage_connection(place, f"http://{HOST}:{port}{BASE}")
             except BaseException:
                 # The engine turns Ctrl-C into an error of its own, so its kind says nothing.
                 if not interruption.came:
@@ -67,7 +71,7 @@ class Command(BaseCommand):
         if interruption.came:
             console.print("Stopped before it was ready; nothing is lost, the next start goes on.")
             sys.exit(INTERRUPTED)
-        supervisor = Supervisor(_children(address), say=console.print)
+        supervisor = Supervisor(_children(address, place, port), say=console.print)
         sys.exit(supervisor.run(on_ready=lambda: console.print(_welcome(address, passwords))))
 
     def _prepare(self, place: demo.Place, console: Console) -> dict[str, str]:
@@ -87,17 +91,27 @@ class Command(BaseCommand):
         return passwords
 
 
-def _children(address: tuple[str, int]) -> list[Child]:
+def _children(address: tuple[str, int], place: demo.Place, api_port: int) -> list[Child]:
     """Every program of the demo; one that later versions need joins here."""
+    token = {TOKEN_VARIABLE: secrets.token_urlsafe(30)}
     host, port = address
     web = [sys.executable, "-m", "gunicorn", "finops.wsgi:application", "--bind", f"{host}:{port}"]
     web += ["--workers", "2", "--threads", "4", "--worker-class", "gthread", "--timeout", "120"]
     web += ["--graceful-timeout", "10", "--log-level", "warning", "--no-control-socket"]
     work = [sys.executable, "manage.py", "work"]
+    api = [sys.executable, *demo.stand_in_args(place, api_port)]
     return [
+        Child(name="cloudflare", args=api, env=token),
         Child(name="web", args=web, is_ready=lambda: _answers(address)),
-        Child(name="worker", args=work),
+        Child(name="worker", args=work, env=token),
     ]
+
+
+def _any_free_port() -> int:
+    """A port that nobody listens on, for a program that only this machine asks."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
 
 
 def _answers(address: tuple[str, int]) -> bool:

@@ -1,0 +1,88 @@
+"""Looks at APIs: when each was asked last, what it can tell, and why it cannot tell the rest. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from dashboards.tables import Cell, Column, Kind, Row, Table
+
+if TYPE_CHECKING:
+    from ingestion.cloudflare_models import UsageCheck
+
+_YES = "yes"
+_CPU_SUM = "workersInvocationsAdaptive.cpuTimeUs"
+_WORDS = {
+    _CPU_SUM: "sum of CPU time",
+    "workersInvocationsAdaptive": "Workers",
+    "r2OperationsAdaptiveGroups": "R2 operations",
+    "r2StorageAdaptiveGroups": "R2 storage",
+    "httpRequestsAdaptiveGroups": "zone requests",
+    "deployments": "deployments",
+    "billable_usage": "billable usage",
+}
+
+
+def checks_table(rows: Sequence[UsageCheck]) -> Table:
+    """The newest look through each connection to an API."""
+    columns = (
+        Column("connection", "Connection"),
+        Column("checked", "Last look (UTC)", Kind.TIME),
+        Column("can", "Can tell"),
+        Column("rows", "Rows", Kind.NUMBER),
+        Column("aside", "Put aside", Kind.NUMBER),
+        Column("problem", "Problem, notes"),
+    )
+    return Table(
+        "usage-checks",
+        "Usage by API: the newest look through each connection",
+        columns,
+        [_row(check) for check in rows],
+        empty="No API is asked for usage: an admin adds connections in the admin.",
+    )
+
+
+def _row(check: UsageCheck) -> Row:
+    can, cannot = _told(check.capabilities)
+    start, end = check.window_start, check.window_end
+    return Row(
+        (
+            Cell(check.connection.slug),
+            Cell(
+                check.checked_at,
+                note=f"window {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}"
+                if start and end
+                else "nothing was asked for",
+            ),
+            Cell(
+                can or None,
+                reason="no answer has come",
+                note=f"cannot tell {cannot}" if cannot else "",
+            ),
+            Cell(check.rows),
+            Cell(
+                check.rejected_rows,
+                note=_first_reject(check.rejects),
+                tone="warning" if check.rejected_rows else "",
+            ),
+            Cell(
+                check.problem,
+                note=" ".join(check.notes),
+                tone="danger" if check.problem else "",
+            ),
+        )
+    )
+
+
+def _told(capabilities: Mapping[str, str]) -> tuple[str, str]:
+    can = [_WORDS.get(name, name) for name, value in capabilities.items() if value == _YES]
+    cannot = [
+        f"{_WORDS.get(name, name)}: {value}"
+        for name, value in capabilities.items()
+        if value != _YES
+    ]
+    return ", ".join(can), "; ".join(cannot)
+
+
+def _first_reject(rejects: Sequence[Mapping[str, str]]) -> str:
+    return f"{rejects[0]['place']}: {rejects[0]['reason']}" if rejects else ""
