@@ -28,6 +28,10 @@ _RULE = f"CASE WHEN x_pool = '' THEN tenant_rule ELSE 'pool ' || x_pool || ' v{P
 _SURE = "CASE WHEN x_pool = '' THEN tenant_confidence ELSE CAST(0 AS DECIMAL(4,2)) END"
 _UNTIL = "CASE WHEN granularity = 'month' THEN charge_period_end END"
 
+_UNTIL_OF_LINE = "CASE WHEN lines.granularity = 'month' THEN charge_period_end END"
+
+MEASURES = ("billed_cost", "effective_cost", "list_cost", "consumed_quantity")
+
 _SUMS = """
     CAST(sum(billed_cost) AS DECIMAL(38,18)) AS billed_cost,
     CAST(sum(effective_cost) AS DECIMAL(38,18)) AS effective_cost,
@@ -53,29 +57,57 @@ def keys(charges: str) -> str:
 def hourly(charges: str, allocated: str) -> str:
     """Charge lines joined with what their key means, by hour (UTC).
 
-    A line of a pool is borne by nobody yet, whatever its tags say. ``accrued_until`` is the end of a
-    monthly line's charge period: it belongs to every day until then.
+    One row per unit of consumption. What lines say in texts is numbered first, so that millions of hours
+    are grouped by numbers. A line of a pool is borne by nobody yet, whatever its tags say.
+    ``accrued_until`` is the end of a monthly line's charge period: it belongs to every day until then.
     """
-    times = f"date_trunc('hour', charge_period_start) AS hour, {_UNTIL} AS accrued_until"
-    return _rolled_up(times, charges, allocated)
+    about = (*DIMENSIONS, "tenant_rule", "tenant_confidence")
+    kind = (*GROUP, "x_pool", "consumed_unit")
+    bearers = ", ".join(
+        f"CASE WHEN x_pool = '' THEN {name} ELSE '' END AS {name}" for name in DIMENSIONS
+    )
+    return f"""
+        WITH bearers AS MATERIALIZED (
+            SELECT row_number() OVER () AS bearer, *
+            FROM (SELECT DISTINCT {", ".join(about)} FROM {allocated})
+        ), keys AS (
+            SELECT {", ".join(KEY)}, bearer FROM {allocated} AS keys
+            JOIN bearers ON {_same("keys", "bearers", about)}
+        ), kinds AS MATERIALIZED (
+            SELECT row_number() OVER () AS kind, *
+            FROM (SELECT DISTINCT {", ".join(kind)} FROM {charges})
+        ), hours AS (
+            SELECT date_trunc('hour', charge_period_start) AS hour, {_UNTIL_OF_LINE} AS accrued_until,
+                   CASE WHEN kinds.x_pool = '' THEN bearer ELSE 0 END AS bearer, kind,
+                   {", ".join(f"CAST(sum({name}) AS DECIMAL(38,18)) AS {name}" for name in MEASURES)},
+                   CAST(count(*) AS BIGINT) AS lines
+            FROM {charges} AS lines
+            JOIN keys USING ({", ".join(KEY)})
+            JOIN kinds ON {_same("lines", "kinds", kind)}
+            GROUP BY ALL
+        )
+        SELECT hour, accrued_until, {bearers}, {_RULE} AS tenant_rule, {_SURE} AS tenant_confidence,
+               {", ".join(GROUP)}, {", ".join(MEASURES)}, consumed_unit, lines
+        FROM hours JOIN kinds USING (kind) LEFT JOIN bearers USING (bearer)
+    """
+
+
+def _same(one: str, other: str, names: Sequence[str]) -> str:
+    return " AND ".join(f"{one}.{name} IS NOT DISTINCT FROM {other}.{name}" for name in names)
 
 
 def ledger_days(charges: str, allocated: str) -> str:
     """The same by day: what ``daily`` makes of ``hourly``, without waiting for it."""
-    times = f"CAST(charge_period_start AS DATE) AS day, CAST({_UNTIL} AS DATE) AS until"
-    return f"{_rolled_up(times, charges, allocated)} ORDER BY ALL"
-
-
-def _rolled_up(times: str, charges: str, allocated: str) -> str:
     borne = ", ".join(
         f"CASE WHEN x_pool = '' THEN {name} ELSE '' END AS {name}" for name in DIMENSIONS
     )
     return f"""
-        SELECT {times}, {borne},
+        SELECT CAST(charge_period_start AS DATE) AS day, CAST({_UNTIL} AS DATE) AS until, {borne},
                {_RULE} AS tenant_rule, {_SURE} AS tenant_confidence, {", ".join(GROUP)},
                {_SUMS}, CAST(count(*) AS BIGINT) AS lines
         FROM {charges} JOIN {allocated} USING ({", ".join(KEY)})
         GROUP BY ALL
+        ORDER BY ALL
     """
 
 
