@@ -12,6 +12,7 @@ from django.db.models import F, Q, Value
 from finops.core.amounts import MONEY_QUANTUM, TAIL_UNITS, join_exact
 from finops.models import Tenant
 from finops.money import MoneyField
+from ingestion import usage_models  # noqa: F401  # Django looks for tables here
 
 
 class Connection(models.Model):
