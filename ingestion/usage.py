@@ -9,6 +9,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from django.db import transaction
 
 from finops import clock
+from finops.bulk import insert_rows
 from ingestion import usage_lake
 from ingestion.core.logpush import BatchReading, DayKey, LogSettings, ObjectReading
 from ingestion.core.usage import METRICS
@@ -25,6 +26,8 @@ from ingestion.usage_models import (
 )
 
 _PLACES = Decimal("0.0001")
+_NOTHING = Decimal(0)
+_AT_ONCE = 500
 
 
 class OvertakenError(Exception):
@@ -146,28 +149,30 @@ def add_days(*, source: Source, days: Mapping[DayKey, Decimal], is_sampled: bool
     A quantity is rounded half-even to 4 decimals here; the lake keeps all of them.
     """
     fields = ("day", "zone", "host", "cache_status", "script", "metric")
-    known: dict[DayKey, Decimal] = {
-        (row[0], row[1], row[2], row[3], row[4], row[5]): row[6]
-        for row in UsageDay.objects.filter(
-            source=source, day__in={key[0] for key in days}, is_sampled=is_sampled
-        ).values_list(*fields, "quantity")
+    rows = UsageDay.objects.filter(
+        source=source, day__in={key[0] for key in days}, is_sampled=is_sampled
+    )
+    known: dict[DayKey, tuple[int, Decimal]] = {
+        (row[2], row[3], row[4], row[5], row[6], row[7]): (row[0], row[1])
+        for row in rows.values_list("pk", "quantity", *fields)
     }
-    UsageDay.objects.bulk_create(
-        [
-            UsageDay(
-                source=source,
-                **dict(zip(fields, key, strict=True)),
-                quantity=known.get(key, Decimal(0))
+    grown = [known[key][0] for key in days if key in known]
+    for at in range(0, len(grown), _AT_ONCE):
+        UsageDay.objects.filter(pk__in=grown[at : at + _AT_ONCE]).delete()
+    insert_rows(
+        UsageDay,
+        ("source_id", *fields, "quantity", "unit", "is_sampled"),
+        (
+            (
+                source.pk,
+                *key,
+                known.get(key, (0, _NOTHING))[1]
                 + quantity.quantize(_PLACES, rounding=ROUND_HALF_EVEN),
-                unit=METRICS[key[5]].unit,
-                is_sampled=is_sampled,
+                METRICS[key[5]].unit,
+                is_sampled,
             )
             for key, quantity in days.items()
-        ],
-        batch_size=500,
-        update_conflicts=True,
-        unique_fields=["source", *fields, "is_sampled"],
-        update_fields=["quantity"],
+        ),
     )
 
 

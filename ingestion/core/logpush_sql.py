@@ -28,6 +28,9 @@ MEASURES: dict[str, str] = {
 }
 """Metric → what it is of the lines. Bytes as Cloudflare's "Common calculations" have them."""
 
+TRAFFIC = ("requests", "cache_requests", "edge_bytes", "cache_bytes", "origin_bytes")
+WORKERS = ("worker_cpu_us", "worker_wall_us", "subrequests")
+
 _COUNT_NAMES = {
     "EdgeResponseBytes": "edge_bytes",
     "CacheResponseBytes": "cache_bytes",
@@ -170,7 +173,7 @@ NEVER_GIVEN = (
 GROUPS = f"""
 CREATE TABLE groups AS
 SELECT hour, {", ".join(DIMENSIONS)},
-    {", ".join(f"CAST(coalesce({of}, 0) AS HUGEINT) AS {name}" for name, of in MEASURES.items())}
+    {", ".join(f"CAST(coalesce({of}, 0) AS BIGINT) AS {name}" for name, of in MEASURES.items())}
 FROM lines WHERE rowid IN (SELECT line FROM firsts)
 GROUP BY hour, {", ".join(DIMENSIONS)}
 """
@@ -213,26 +216,40 @@ def kept(most: int) -> str:
 
 
 def facts(factor: str, *, is_sampled: bool) -> str:
-    """The table ``facts``: a row a metric. ``factor`` is a decimal with at most 12 decimals."""
-    rows = " UNION ALL ".join(
+    """The table ``facts``: a row a metric. ``factor`` is a decimal with at most 12 decimals.
+
+    What the cache did is told by its status, what Workers did by script; each is empty for the other.
+    """
+    rows = [
         f"SELECT hour, {literal(name)} AS metric, {literal(METRICS[name].unit)} AS unit, {name} AS amount, "
-        f"zone, host, path, status, script FROM bounded WHERE {name} <> 0"
-        for name in MEASURES
-    )
-    sums = ", ".join(f"sum({name}) AS {name}" for name in MEASURES)
+        f"zone, host, path, {other} FROM {table} WHERE {name} <> 0"
+        for table, names, other in (
+            ("traffic", TRAFFIC, "status, '' AS script"),
+            ("workers", WORKERS, "'' AS status, script"),
+        )
+        for name in names
+    ]
     return f"""
     CREATE TABLE facts AS
     WITH bounded AS (
-        SELECT hour, zone, host, CASE WHEN kept.path IS NULL THEN {literal(OTHER)} ELSE path END AS path,
-            status, script, {sums}
-        FROM meant LEFT JOIN kept USING (hour, zone, host, path) GROUP BY ALL)
+        SELECT meant.* EXCLUDE (path),
+            CASE WHEN kept.path IS NULL THEN {literal(OTHER)} ELSE meant.path END AS path
+        FROM meant LEFT JOIN kept USING (hour, zone, host, path)),
+    traffic AS (SELECT hour, zone, host, path, status, {_sums(TRAFFIC)} FROM bounded GROUP BY ALL),
+    workers AS (
+        SELECT hour, zone, host, path, script, {_sums(WORKERS)} FROM bounded
+        WHERE {" + ".join(WORKERS)} > 0 GROUP BY ALL)
     SELECT make_timestamp(hour * 1000000) AS hour, metric,
         CAST(CAST(amount AS DECIMAL(20,0)) * CAST({literal(factor)} AS DECIMAL(18,12)) AS DECIMAL(38,18))
             AS quantity,
         unit, '' AS account, zone, host, path AS path_prefix, status AS cache_status, script,
         '' AS bucket, '' AS storage_class, {str(is_sampled).lower()} AS is_sampled
-    FROM ({rows})
+    FROM ({" UNION ALL ".join(rows)})
     """
+
+
+def _sums(names: Sequence[str]) -> str:
+    return ", ".join(f"sum({name}) AS {name}" for name in names)
 
 
 SPANS = {
@@ -248,7 +265,7 @@ SPANS = {
 def write(kind: str, day: str, path: str) -> str:
     """Write one day of ``facts`` or ``keys`` as Parquet."""
     rows = {
-        "facts": "SELECT * FROM facts WHERE CAST(hour AS DATE) = DATE {day} ORDER BY ALL",
+        "facts": "SELECT * FROM facts WHERE CAST(hour AS DATE) = DATE {day}",
         "keys": (
             "SELECT make_timestamp(hour * 1000000) AS hour, key FROM firsts "
             "WHERE CAST(make_timestamp(hour * 1000000) AS DATE) = DATE {day} ORDER BY hour"
