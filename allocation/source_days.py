@@ -10,8 +10,9 @@ from django.db.models import Max
 
 from allocation.models import LedgerDigest
 from finops.core.periods import Window
-from ingestion.core.grid import DayCell, bill_days, revenue_days
+from ingestion.core.grid import DayCell, bill_days, revenue_days, usage_days
 from ingestion.models import Load, RevenueRow, Source
+from ingestion.usage_selectors import days_with_usage, usage_spans
 
 
 def source_days(window: Window, now: datetime) -> list[tuple[Source, list[DayCell]]]:
@@ -29,24 +30,34 @@ def source_days(window: Window, now: datetime) -> list[tuple[Source, list[DayCel
         current.order_by().values_list("source_id").annotate(newest=Max("data_through"))
     )
     invoiced = _invoiced_days(window)
+    usage = usage_spans()
+    counted = days_with_usage(window)
     days = list(window.each_day())
-    return [
-        (
-            source,
-            bill_days(
+
+    def cells(source: Source) -> list[DayCell]:
+        every = timedelta(hours=source.expected_every_hours)
+        if source.pk in usage:
+            return usage_days(
+                days,
+                with_usage=counted.get(source.pk, set()),
+                first_day=usage[source.pk].first_day,
+                newest_event=usage[source.pk].newest_event,
+                expected_every=every,
+                now=now,
+            )
+        if source.service_provider_name:
+            return bill_days(
                 days,
                 with_lines=lines[source.pk],
                 loaded_months=months[source.pk],
                 first_month=min(months[source.pk], default=None),
                 data_through=newest.get(source.pk),
-                expected_every=timedelta(hours=source.expected_every_hours),
+                expected_every=every,
                 now=now,
             )
-            if source.service_provider_name
-            else revenue_days(days, with_revenue=invoiced.get(source.pk, set())),
-        )
-        for source in Source.objects.filter(is_active=True)
-    ]
+        return revenue_days(days, with_revenue=invoiced.get(source.pk, set()))
+
+    return [(source, cells(source)) for source in Source.objects.filter(is_active=True)]
 
 
 def _invoiced_days(window: Window) -> dict[int, set[date]]:

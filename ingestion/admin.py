@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from finops import clock
 from finops.admin_site import ReadOnlyAdmin
 from finops.core.amounts import money_text, plain
+from ingestion.admin_usage import LogpushSettingsInline
 from ingestion.locations.base import SourceUnavailableError
 from ingestion.locations.choose import location_of
 from ingestion.models import (
@@ -62,6 +63,7 @@ class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's c
     """Places that are looked at on a schedule."""
 
     form = ConnectionForm
+    inlines = (LogpushSettingsInline,)
     list_display = (
         "slug",
         "kind",

@@ -17,5 +17,10 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "view_loadtotal",
         "view_lakefile",
         "view_rejectedrow",
+        "add_logpushsettings",
+        "change_logpushsettings",
+        "view_logpushsettings",
+        "view_logobject",
+        "view_usageload",
     )
 }

@@ -13,6 +13,7 @@ from django.db.models import Max, Prefetch, Q, QuerySet
 from finops.core.periods import month_text
 from ingestion.core.months import MonthStatus, month_status
 from ingestion.models import Connection, Delivery, Load, RejectedRow, Source
+from ingestion.usage_models import UsageLoad
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ class LineTypeCount:
 def freshness(now: datetime) -> Freshness:
     """How new the data of every active source is, on ``now``.
 
-    A bill is as new as the newest usage in it; revenue is as new as its last delivery, and late only
-    when it never came.
+    A bill is as new as the newest usage in it, a log as its newest event; revenue is as new as its last
+    delivery, and late only when it never came. ``as_of`` is what bills say.
     """
     current = Q(loads__state=Load.State.CURRENT)
     loaded = Q(deliveries__state=Delivery.State.LOADED)
@@ -65,13 +66,16 @@ def freshness(now: datetime) -> Freshness:
         newest_usage=Max("loads__data_through", filter=current),
         newest_delivery=Max("deliveries__finished_at", filter=loaded),
     )
-    found = tuple(_freshness(source, now) for source in rows)
+    events = dict(
+        UsageLoad.objects.order_by().values_list("source").annotate(newest=Max("newest_event"))
+    )
+    found = tuple(_freshness(source, events.get(source.pk), now) for source in rows)
     usage = [row.newest_usage for row in rows if row.newest_usage is not None]
     return Freshness(as_of=max(usage, default=None), sources=found)
 
 
-def _freshness(source: Source, now: datetime) -> SourceFreshness:
-    usage: datetime | None = source.newest_usage  # type: ignore[attr-defined]  # annotated above
+def _freshness(source: Source, event: datetime | None, now: datetime) -> SourceFreshness:
+    usage: datetime | None = source.newest_usage or event  # type: ignore[attr-defined]  # annotated above
     delivered: datetime | None = source.newest_delivery  # type: ignore[attr-defined]  # annotated above
     is_bill = bool(source.service_provider_name)
     newest = usage if is_bill else delivered

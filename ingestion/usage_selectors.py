@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Max, Min, Q, Sum
 
 from finops.core.periods import Window
 from ingestion.core import watermark as marks
@@ -90,14 +90,33 @@ def log_health() -> list[LogHealth]:
     return found
 
 
-def put_aside(limit: int = 50) -> list[LogObject | RejectedLine]:
-    """What was put aside last: objects that cannot be used, then lines of those that can."""
+@dataclass(frozen=True)
+class PutAside:
+    """An object that was refused (``line`` is ``None``), or a line of one that was not."""
+
+    taken_at: datetime
+    source: str
+    line: int | None
+    reason: str
+    text: str
+
+
+def put_aside(limit: int = 50) -> list[PutAside]:
+    """What was put aside last, the newest first."""
     objects = LogObject.objects.filter(state=LogObject.State.REJECTED).select_related("source")
     lines = RejectedLine.objects.filter(log_object__state=LogObject.State.LOADED).select_related(
         "log_object__source"
     )
-    found: list[LogObject | RejectedLine] = list(objects[:limit])
-    return [*found, *lines.order_by("-log_object__taken_at", "line")[: limit - len(found)]]
+    found = [
+        PutAside(one.taken_at, one.source.slug, None, one.reason, "") for one in objects[:limit]
+    ]
+    found += [
+        PutAside(
+            one.log_object.taken_at, one.log_object.source.slug, one.line, one.reason, one.text
+        )
+        for one in lines.order_by("-log_object__taken_at", "line")[:limit]
+    ]
+    return sorted(found, key=lambda one: one.taken_at, reverse=True)[:limit]
 
 
 def cache_analysis(window: Window, *, host: str = "") -> CacheAnalysis:
@@ -123,6 +142,25 @@ def days_with_usage(window: Window) -> dict[int, set[date]]:
     for source, day in rows.order_by().values_list("source_id", "day").distinct():
         found.setdefault(source, set()).add(day)
     return found
+
+
+@dataclass(frozen=True)
+class UsageSpan:
+    """From the first day that a source counted anything on to its newest event."""
+
+    first_day: date | None
+    newest_event: datetime | None
+
+
+def usage_spans() -> dict[int, UsageSpan]:
+    """The span of every source of usage, by source."""
+    rows = UsageLoad.objects.filter(state=UsageLoad.State.CURRENT).order_by().values_list("source")
+    return {
+        source: UsageSpan(first.date() if first else None, newest)
+        for source, first, newest in rows.annotate(
+            first=Min("first_hour"), newest=Max("newest_event")
+        )
+    }
 
 
 def _midnight(day: date) -> datetime:

@@ -70,7 +70,7 @@ def take_usage(
             outcomes += take(batch, again=again)
     finally:
         slots.close()
-    if not fresh:
+    if not outcomes:
         sentence = "Every object was taken before; nothing changed."
         outcomes.append(
             Outcome(found.deliveries[0].identity, "unchanged", source.slug, sentence=sentence)

@@ -70,10 +70,14 @@ def facts(*columns: str) -> dict[tuple[Any, ...], Decimal]:
     table = usage_lake.files("facts")
     if table:
         names = ", ".join(("metric", *columns))
-        rows = duckdb.sql(
-            f"SELECT {names}, sum(quantity) FROM read_parquet({list(table.paths)}, "
-            "hive_partitioning=false) GROUP BY ALL"
-        ).fetchall()
+        rows = (
+            duckdb.connect()
+            .execute(
+                f"SELECT {names}, sum(quantity) FROM read_parquet({list(table.paths)}, "
+                "hive_partitioning=false) GROUP BY ALL"
+            )
+            .fetchall()
+        )
         for row in rows:
             found[row[:-1]] += row[-1]
     return dict(found)

@@ -17,8 +17,8 @@ from dashboards.context import current_freshness
 from dashboards.navigation import NavEntry
 from dashboards.pages import answer, stateful
 from dashboards.presenters import health as present
+from dashboards.presenters import logs, work
 from dashboards.presenters import restatements as restated
-from dashboards.presenters import work
 from dashboards.state import PageState
 from finops import clock
 from finops.core.periods import Window, month_text
@@ -26,6 +26,7 @@ from finops.job_views import active_subjects, recent_jobs
 from finops.permissions import Capability, Person, can, require
 from ingestion.models import Delivery
 from ingestion.selectors import connections, deliveries, line_types, rejected_rows, shared_bills
+from ingestion.usage_selectors import log_health, put_aside
 
 NAV = NavEntry("Data health", "data-health", 60, Capability.VIEW_RECONCILIATION)
 _GRID_DAYS = 31
@@ -73,6 +74,8 @@ def data_health(request: HttpRequest, state: PageState) -> HttpResponse:
             "restatements": restated.restatements_table(changed, _url("restatement")),
             "shared_bills": shared_bills(),
             "line_types": present.line_types_table(line_types()),
+            "logs": logs.logs_table(known_logs) if (known_logs := log_health()) else None,
+            "put_aside": logs.put_aside_table(aside) if (aside := put_aside()) else None,
         } | _work(request.user)
     return answer(
         request,

@@ -25,7 +25,8 @@ _HEX = re.compile(r"[0-9a-fA-F]{8,}", re.ASCII)
 _VERSION = re.compile(r"v?[0-9]{1,3}", re.ASCII | re.IGNORECASE)
 _UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _OPENS_A_DOOR = re.compile(
-    r"reset|invit|verif|confirm|unsubscribe|magic|activat|login|signin|share|oauth|otp|code|key",
+    r"(?:^|[^a-z])(?:resets?|invit\w*|verif\w*|confirm\w*|unsubscribe|magic|activat\w*|login|signin"
+    r"|shares?|oauth\w*|otp|codes?|keys?)(?:[^a-z]|$)",
     re.IGNORECASE,
 )
 

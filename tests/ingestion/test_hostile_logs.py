@@ -93,7 +93,7 @@ def test_a_broken_line_is_put_aside_with_file_line_and_field(logs, broken, reaso
 
 @pytest.mark.parametrize("again", [False, True], ids=["alone", "beside another"])
 def test_the_quick_reader_and_the_strict_one_agree_on_what_is_sound(logs, again):
-    odd = [
+    odd: list[dict[str, Any] | str] = [
         request(5, EdgeResponseBytes=""),
         request(6, EdgeResponseBytes=None),
         request(7, ClientRequestPath=None, ClientRequestURI="/a/b?c"),
@@ -102,7 +102,7 @@ def test_the_quick_reader_and_the_strict_one_agree_on_what_is_sound(logs, again)
         request(10, OriginResponseStatus="0"),
         json.dumps(request(11)).replace('{"RayID"', '{"RayID": "first", "RayID"'),
     ]
-    write(logs, "odd.log", *odd, *(["no json"] if again else []))
+    write(logs, "odd.log", *odd, *["no json"] * again)
     take(logs)
     found = LogObject.objects.get(key="odd.log")
     assert (found.lines - found.rejected, found.rejected) == (7, int(again))
