@@ -89,41 +89,40 @@ def typed(rows: str, *, depth: int, latest: int, closed: Sequence[str]) -> str:
     parents = ", ".join(literal(text) for text in _NONE)
     is_no_text = " OR ".join(f"{name} LIKE '[%' OR {name} LIKE '{{%'" for name in TEXTS)
     are_counts = " AND ".join(
-        f"({name} IS NULL OR {name} = '' OR coalesce(length({name}) <= {MOST_DIGITS} "
-        f"AND CAST(try_cast({name} AS UBIGINT) AS VARCHAR) = {name}, false))"
-        for name in COUNTS
+        f"({name} IS NULL OR {name} = '' OR coalesce({alias} BETWEEN 0 AND {10**MOST_DIGITS - 1} "
+        f"AND CAST({alias} AS VARCHAR) = {name}, false))"
+        for name, alias in _COUNT_NAMES.items()
+    )
+    casts = ", ".join(
+        f"try_cast({name} AS BIGINT) AS {alias}" for name, alias in _COUNT_NAMES.items()
     )
     return f"""
     SELECT object, nested, seconds, seconds - seconds % 3600 AS hour,
-        CAST(md5_number(identity) AS UUID) AS key,
-        zone, host, path, status, script, is_eyeball,
-        {", ".join(f"try_cast({name} AS BIGINT) AS {alias}" for name, alias in _COUNT_NAMES.items())},
+        CAST(md5_number(concat(ray, '|', seconds, '|', uri, '|', is_sub)) AS UUID) AS key,
+        zone, host, path, status, script,
+        source = 'eyeball' OR (source = '' AND NOT is_sub) AS is_eyeball,
+        {", ".join(_COUNT_NAMES.values())},
         CASE WHEN json_type(inner_json) IN ('ARRAY', 'OBJECT') AND CAST(inner_json AS VARCHAR) <> '[]'
             THEN inner_json END AS inner_json,
         coalesce(ray <> '' AND seconds BETWEEN {int(EARLIEST.timestamp())} AND {latest}
-            AND are_counts AND is_text AND {is_open}, false) AS sound
+            AND is_text AND {is_open} AND {are_counts}, false) AS sound
     FROM (
-        SELECT *, concat(ray, '|', seconds, '|', uri, '|', is_sub) AS identity,
-            source = 'eyeball' OR (source = '' AND NOT is_sub) AS is_eyeball
-        FROM (
-            SELECT object, nested, inner_json, {", ".join(COUNTS)},
-                coalesce(RayID, '') AS ray,
-                {_SECONDS} AS seconds,
-                coalesce(nullif(ClientRequestURI, ''), ClientRequestPath, '') AS uri,
-                coalesce(ClientRequestSource, '') AS source,
-                coalesce(WorkerSubrequest, '') IN ('true', '1')
-                    OR ClientRequestSource = 'edgeWorkerFetch'
-                    OR coalesce(ParentRayID, '') NOT IN ({parents}) AS is_sub,
-                coalesce(ZoneName, '') AS zone,
-                coalesce(ClientRequestHost, '') AS host,
-                regexp_extract(coalesce(nullif(ClientRequestPath, ''), ClientRequestURI, ''),
-                    '^(/*[^/?#;]*){{0,{depth}}}') AS path,
-                coalesce(CacheCacheStatus, '') AS status,
-                coalesce(WorkerScriptName, '') AS script,
-                {are_counts} AS are_counts,
-                NOT coalesce({is_no_text}, false) AS is_text
-            FROM {rows}
-        )
+        SELECT object, nested, inner_json, {", ".join(COUNTS)}, {casts},
+            coalesce(RayID, '') AS ray,
+            {_SECONDS} AS seconds,
+            coalesce(nullif(ClientRequestURI, ''), ClientRequestPath, '') AS uri,
+            coalesce(ClientRequestSource, '') AS source,
+            coalesce(WorkerSubrequest, '') IN ('true', '1')
+                OR coalesce(ClientRequestSource = 'edgeWorkerFetch', false)
+                OR coalesce(ParentRayID, '') NOT IN ({parents}) AS is_sub,
+            coalesce(ZoneName, '') AS zone,
+            coalesce(ClientRequestHost, '') AS host,
+            regexp_extract(coalesce(nullif(ClientRequestPath, ''), ClientRequestURI, ''),
+                '^(/*[^/?#;]*){{0,{depth}}}') AS path,
+            coalesce(CacheCacheStatus, '') AS status,
+            coalesce(WorkerScriptName, '') AS script,
+            NOT coalesce({is_no_text}, false) AS is_text
+        FROM {rows}
     )
     """
 
@@ -231,12 +230,12 @@ def facts(factor: str, *, is_sampled: bool) -> str:
     ]
     return f"""
     CREATE TABLE facts AS
-    WITH bounded AS (
+    WITH bounded AS MATERIALIZED (
         SELECT meant.* EXCLUDE (path),
             CASE WHEN kept.path IS NULL THEN {literal(OTHER)} ELSE meant.path END AS path
         FROM meant LEFT JOIN kept USING (hour, zone, host, path)),
-    traffic AS (SELECT hour, zone, host, path, status, {_sums(TRAFFIC)} FROM bounded GROUP BY ALL),
-    workers AS (
+    traffic AS MATERIALIZED (SELECT hour, zone, host, path, status, {_sums(TRAFFIC)} FROM bounded GROUP BY ALL),
+    workers AS MATERIALIZED (
         SELECT hour, zone, host, path, script, {_sums(WORKERS)} FROM bounded
         WHERE {" + ".join(WORKERS)} > 0 GROUP BY ALL)
     SELECT make_timestamp(hour * 1000000) AS hour, metric,
