@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -47,7 +48,7 @@ logger = logging.getLogger(__name__)
 
 MOST_REJECTS = 100
 """Of one object so many lines are kept with their reason; all are counted."""
-_READ_AT_ONCE = 160 << 20
+_READ_AT_ONCE = 96 << 20
 _TEST_BYTES = 1000
 _SHOWN = ("RayID", "EdgeStartTimestamp", "ZoneName")
 _TEST_TEXTS = {"test", "tests"}
@@ -246,42 +247,52 @@ class _Batch:
         first, last = (datetime.fromtimestamp(int(hour), UTC) for hour in hours or ())
         if keys := earlier("keys", first, last):
             run(sql.forget(keys))
-        for number, lines, doubles, start, end in run(sql.PER_OBJECT).fetchall():
-            reading = self._readings[number]
-            reading.lines += lines
-            reading.duplicates = doubles
-            reading.first_event = datetime.fromtimestamp(start, UTC)
-            reading.last_event = datetime.fromtimestamp(end, UTC)
+        is_all = self._one("SELECT (SELECT count(*) FROM firsts) = (SELECT count(*) FROM lines)")
+        run(sql.ALL_COUNTED if is_all else sql.COUNTED)
+        by_day = self._count_lines(are_all_counted=bool(is_all))
         run(sql.GROUPS)
         self._say_meanings()
         run(sql.MEANT)
         run(sql.known(earlier("facts", first, last)))
         run(sql.kept(self._settings.most_prefixes))
-        run(sql.facts(format(self._settings.factor, "f"), is_sampled=self._settings.is_sampled))
+        run(sql.facts(format(self._settings.factor, "f") if self._settings.is_sampled else ""))
         return BatchReading(
             objects=tuple(self._readings),
             files=tuple(self._written(place)),
             days={tuple(row[:6]): Decimal(row[6]) for row in run(sql.BY_DAY).fetchall()},
-            lines_by_day=dict(run(sql.LINES_BY_DAY).fetchall()),
+            lines_by_day=by_day,
             notes=tuple(self._notes()),
         )
 
+    def _count_lines(self, *, are_all_counted: bool) -> dict[date, int]:
+        """Tell each object what it held; lines that count, by UTC day."""
+        by_day: Counter[date] = Counter()
+        tables = ("lines",) if are_all_counted else ("lines", "counted")
+        for table in tables:
+            rows = self._engine.execute(sql.PER_OBJECT_AND_HOUR.format(lines=table)).fetchall()
+            for number, hour, lines, first, last in rows:
+                reading = self._readings[number]
+                if table == tables[-1]:
+                    by_day[datetime.fromtimestamp(hour, UTC).date()] += lines
+                    reading.duplicates -= lines
+                if table == "lines":
+                    reading.lines += lines
+                    reading.duplicates += lines
+                    start, end = (datetime.fromtimestamp(second, UTC) for second in (first, last))
+                    reading.first_event = min(reading.first_event or start, start)
+                    reading.last_event = max(reading.last_event or end, end)
+        return dict(by_day)
+
     def _say_meanings(self) -> None:
         """Ask the rules for each distinct raw value once."""
-        import pyarrow as pa  # noqa: PLC0415  # loaded with the engine, not with the app
-
         for name, meaning in meanings(self._settings.path_depth).items():
             rows = self._engine.execute(f"SELECT DISTINCT {name} FROM groups").fetchall()
             raw = [row[0] for row in rows]
-            table = pa.table(
-                {
-                    "raw": pa.array(raw, pa.string()),
-                    "meaning": pa.array([meaning(value) for value in raw], pa.string()),
-                }
+            self._engine.execute(
+                f"CREATE TABLE meaning_{name} AS SELECT unnest(CAST($1 AS VARCHAR[])) AS raw, "
+                "unnest(CAST($2 AS VARCHAR[])) AS meaning",
+                [raw, [meaning(value) for value in raw]],
             )
-            self._engine.register(f"given_{name}", table)
-            self._engine.execute(f"CREATE TABLE meaning_{name} AS SELECT * FROM given_{name}")
-            self._engine.unregister(f"given_{name}")
 
     def _written(self, place: PlaceOf) -> Iterable[WrittenFile]:
         for kind, spans in sql.SPANS.items():

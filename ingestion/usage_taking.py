@@ -27,8 +27,8 @@ from ingestion.usage_models import LogDay, LogObject, LogpushSettings, UsageLoad
 logger = logging.getLogger(__name__)
 
 MOST_OBJECTS = 400
-MOST_BYTES = 40 << 20
-"""Of a batch, as delivered: about half a million lines. One object may be larger."""
+MOST_BYTES = 80 << 20
+"""Of a batch, as delivered: about a million lines. One object may be larger."""
 TRIES = 5
 FORWARD = timedelta(minutes=10)
 """How far a clock may run ahead of ours before an event lies in the future."""

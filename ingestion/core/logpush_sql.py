@@ -149,18 +149,15 @@ def forget(key_files: Sequence[str]) -> str:
     )
 
 
-PER_OBJECT = """
-SELECT object, count(*) FILTER (NOT nested),
-    count(*) FILTER (NOT nested AND lines.rowid NOT IN (SELECT line FROM firsts)),
-    min(seconds), max(seconds)
-FROM lines GROUP BY object
-"""
-"""Object, lines, duplicates, first and last second."""
+COUNTED = "CREATE VIEW counted AS SELECT * FROM lines WHERE rowid IN (SELECT line FROM firsts)"
+ALL_COUNTED = "CREATE VIEW counted AS SELECT * FROM lines"
+"""The lines that count; the second where each of them does, which costs no join."""
 
-LINES_BY_DAY = """
-SELECT CAST(make_timestamp(hour * 1000000) AS DATE) AS day, count(*)
-FROM lines WHERE NOT nested AND rowid IN (SELECT line FROM firsts) GROUP BY day
+PER_OBJECT_AND_HOUR = """
+SELECT object, hour, count(*) FILTER (NOT nested), min(seconds), max(seconds)
+FROM {lines} GROUP BY object, hour
 """
+"""Object, hour, lines, first and last second, of ``lines`` or of those ``counted``."""
 
 NEVER_GIVEN = (
     "SELECT "
@@ -173,7 +170,7 @@ GROUPS = f"""
 CREATE TABLE groups AS
 SELECT hour, {", ".join(DIMENSIONS)},
     {", ".join(f"CAST(coalesce({of}, 0) AS BIGINT) AS {name}" for name, of in MEASURES.items())}
-FROM lines WHERE rowid IN (SELECT line FROM firsts)
+FROM counted
 GROUP BY hour, {", ".join(DIMENSIONS)}
 """
 
@@ -214,11 +211,14 @@ def kept(most: int) -> str:
     """
 
 
-def facts(factor: str, *, is_sampled: bool) -> str:
-    """The table ``facts``: a row a metric. ``factor`` is a decimal with at most 12 decimals.
+def facts(factor: str) -> str:
+    """The table ``facts``: a row a metric. ``factor`` is a decimal with at most 12 decimals, empty for 1.
 
     What the cache did is told by its status, what Workers did by script; each is empty for the other.
     """
+    amount = "amount"
+    if factor:
+        amount = f"CAST(amount AS DECIMAL(20,0)) * CAST({literal(factor)} AS DECIMAL(18,12))"
     rows = [
         f"SELECT hour, {literal(name)} AS metric, {literal(METRICS[name].unit)} AS unit, {name} AS amount, "
         f"zone, host, path, {other} FROM {table} WHERE {name} <> 0"
@@ -239,10 +239,9 @@ def facts(factor: str, *, is_sampled: bool) -> str:
         SELECT hour, zone, host, path, script, {_sums(WORKERS)} FROM bounded
         WHERE {" + ".join(WORKERS)} > 0 GROUP BY ALL)
     SELECT make_timestamp(hour * 1000000) AS hour, metric,
-        CAST(CAST(amount AS DECIMAL(20,0)) * CAST({literal(factor)} AS DECIMAL(18,12)) AS DECIMAL(38,18))
-            AS quantity,
+        CAST({amount} AS DECIMAL(38,18)) AS quantity,
         unit, '' AS account, zone, host, path AS path_prefix, status AS cache_status, script,
-        '' AS bucket, '' AS storage_class, {str(is_sampled).lower()} AS is_sampled
+        '' AS bucket, '' AS storage_class, {str(bool(factor)).lower()} AS is_sampled
     FROM ({" UNION ALL ".join(rows)})
     """
 
