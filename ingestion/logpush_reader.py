@@ -39,6 +39,7 @@ from ingestion.core.logpush_lines import (
     sound_line,
 )
 from ingestion.core.logpush_values import meanings
+from ingestion.locations.base import Advance
 from ingestion.unpacking import Slots, Unpacked, lines_of
 
 if TYPE_CHECKING:
@@ -56,12 +57,15 @@ _TEST_TEXTS = {"test", "tests"}
 
 @dataclass(frozen=True)
 class HeldObject:
-    """An object that can be brought here: ``held`` gives its path for as long as the context lasts."""
+    """An object that can be brought here: ``held`` gives its path for as long as the context lasts.
+
+    What ``held`` is given is told the bytes as they come.
+    """
 
     key: str
     mark: str
     size: int
-    held: Callable[[], AbstractContextManager[Path]]
+    held: Callable[[Advance], AbstractContextManager[Path]]
 
 
 FilesOfHours = Callable[[str, datetime, datetime], list[str]]
@@ -78,11 +82,11 @@ def read_batch(
     slots: Slots,
     earlier: FilesOfHours,
     place: PlaceOf,
-    advance: Callable[[int], None],
+    advance: Advance,
 ) -> BatchReading:
     """Read the objects and write facts and keys below the lake; nothing is visible by that.
 
-    ``advance`` is told the bytes (packed) that were read. An object that cannot be used says so in its
+    ``advance`` is told the bytes (packed) as they come. An object that cannot be used says so in its
     reading and does not stop the others. Raises ``ChangedUnderneathError`` or ``SourceUnavailableError``
     where the place itself gives way.
     """
@@ -94,7 +98,7 @@ def read_batch(
 
 
 def _unpacked(
-    objects: Sequence[HeldObject], slots: Slots, advance: Callable[[int], None]
+    objects: Sequence[HeldObject], slots: Slots, advance: Advance
 ) -> Iterator[list[tuple[ObjectReading, Unpacked | None]]]:
     """Groups of objects for the engine; the next group is brought and unpacked while it works."""
     waiting = iter(objects)
@@ -106,7 +110,7 @@ def _unpacked(
             reading = ObjectReading(one.key, one.mark, one.size)
             unpacked = None
             try:
-                with one.held() as path:
+                with one.held(advance) as path:
                     unpacked = slots.unpack(path, one.key)
                 size += unpacked.size
             except SourceError as error:
@@ -114,7 +118,6 @@ def _unpacked(
                     raise
                 reading.refused = redact(str(error))
             found.append((reading, unpacked))
-            advance(one.size)
             if size >= _READ_AT_ONCE:
                 break
         return found

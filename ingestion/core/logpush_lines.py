@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, NoReturn
@@ -85,11 +86,9 @@ def event_seconds(value: object) -> int:
                 return int(text)
         elif found := _MOMENT.fullmatch(text):
             offset = "+00:00" if found[3] in (None, "Z") else found[3]
-            try:
+            with suppress(ValueError, OverflowError):
                 moment = datetime.fromisoformat(f"{found[1]}T{found[2]}{offset}")
                 return int(moment.timestamp())
-            except (ValueError, OverflowError):
-                pass
     msg = "EdgeStartTimestamp is no time in a form that Logpush writes (rfc3339, unix, unixnano)"
     raise LineError(msg)
 

@@ -99,11 +99,7 @@ def _reference(identity: str, entry: Entry) -> DeliveryRef:
 
 def _held(location: Location, file: SourceFile) -> HeldObject:
     entry = Entry(file.place, file.size, file.mark)
-    return HeldObject(file.key, file.mark, file.size, partial(location.held, entry, _unheard))
-
-
-def _unheard(_count: int) -> None:
-    """Bytes are told once an object was unpacked, not while it comes."""
+    return HeldObject(file.key, file.mark, file.size, partial(location.held, entry))
 
 
 SOURCE = CloudflareLogpush()
