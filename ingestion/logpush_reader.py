@@ -144,7 +144,7 @@ class _Batch:
         self._bounds = bounds
         self._slots = slots
         self._readings: list[ObjectReading] = []
-        self._has_lines = False
+        self._tables: list[str] = []
 
     def take(self, group: Sequence[tuple[ObjectReading, Unpacked | None]]) -> None:
         """Read a group's lines, and give its memory back."""
@@ -172,38 +172,40 @@ class _Batch:
         """Put the files' lines into ``lines``; those that hold one which is not sound are left out."""
         if not files:
             return set()
+        before = len(self._tables)
         paths = {number: unpacked.path for number, unpacked in files.items()}
-        among = sql.among(files)
         try:
             self._insert(sql.source(paths))
         except Exception as error:
             if type(error).__module__.partition(".")[0] not in {"duckdb", "_duckdb"}:
                 raise
-            if self._has_lines:
-                self._engine.execute(f"DELETE FROM lines WHERE {among}")
             return set(files)
-        if self._one(f"SELECT count(inner_json) FROM lines WHERE {among}"):
+        if self._one(f"SELECT count(inner_json) FROM {self._tables[-1]}"):
             self._insert(sql.merged_source(files))
-        bad = self._engine.execute(
-            f"SELECT DISTINCT object FROM lines WHERE NOT sound AND {among}"
-        ).fetchall()
-        found = {int(row[0]) for row in bad}
-        if found:
-            self._engine.execute(f"DELETE FROM lines WHERE {sql.among(found)}")
-        return found
+        tables = self._tables[before:]
+        bad = {
+            int(row[0])
+            for table in tables
+            for row in self._engine.execute(
+                f"SELECT DISTINCT object FROM {table} WHERE NOT sound"
+            ).fetchall()
+        }
+        for table in tables if bad else ():
+            self._engine.execute(f"DELETE FROM {table} WHERE {sql.among(bad)}")
+        return bad
 
     def _insert(self, rows: str) -> None:
+        table = f"lines_{len(self._tables)}"
         select = sql.typed(
             rows,
             depth=self._settings.path_depth,
             latest=int(self._bounds.latest.timestamp()),
             closed=sorted(day.isoformat() for day in self._bounds.closed),
         )
-        if self._has_lines:
-            self._engine.execute(f"INSERT INTO lines {select}")
-        else:
-            self._engine.execute(f"CREATE TABLE lines AS {select}")
-            self._has_lines = True
+        # A new table takes rows in parallel; adding to one copies them again.
+        self._engine.execute(f"CREATE TABLE {table} AS {select}")
+        self._tables.append(table)
+        self._engine.execute(sql.lines_view(self._tables))
 
     def _one(self, statement: str) -> Any:
         row = self._engine.execute(statement).fetchone()
@@ -242,7 +244,7 @@ class _Batch:
 
     def finish(self, earlier: FilesOfHours, place: PlaceOf) -> BatchReading:
         """Count what was not counted before, and write it."""
-        if not self._has_lines or not self._one("SELECT count(*) FROM lines"):
+        if not self._tables or not self._one("SELECT count(*) FROM lines"):
             return BatchReading(tuple(self._readings))
         run = self._engine.execute
         run(sql.FIRSTS)
