@@ -11,8 +11,8 @@ from django.db.models import Max
 from allocation.models import LedgerDigest
 from finops.core.periods import Window
 from ingestion.core.grid import DayCell, bill_days, revenue_days, usage_days
+from ingestion.log_selectors import days_with_usage, usage_spans
 from ingestion.models import Load, RevenueRow, Source
-from ingestion.usage_selectors import days_with_usage, usage_spans
 
 
 def source_days(window: Window, now: datetime) -> list[tuple[Source, list[DayCell]]]:

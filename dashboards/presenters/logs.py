@@ -9,7 +9,7 @@ from dashboards import numbers
 from dashboards.tables import Cell, Column, Kind, Row, Table
 
 if TYPE_CHECKING:
-    from ingestion.usage_selectors import LogHealth, PutAside
+    from ingestion.log_selectors import LogHealth, PutAside
 
 _NO_EVENT = "no event has come"
 

@@ -24,9 +24,9 @@ from finops import clock
 from finops.core.periods import Window, month_text
 from finops.job_views import active_subjects, recent_jobs
 from finops.permissions import Capability, Person, can, require
+from ingestion.log_selectors import log_health, put_aside
 from ingestion.models import Delivery
 from ingestion.selectors import connections, deliveries, line_types, rejected_rows, shared_bills
-from ingestion.usage_selectors import log_health, put_aside
 
 NAV = NavEntry("Data health", "data-health", 60, Capability.VIEW_RECONCILIATION)
 _GRID_DAYS = 31

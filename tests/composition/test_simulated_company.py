@@ -20,9 +20,9 @@ from allocation.selectors import pnl_by_tenant, reconciliation
 from finops.core.amounts import EXACT, exact_sum
 from finops.core.periods import Window
 from finops.models import Tenant
+from ingestion.log_selectors import log_health
 from ingestion.services import ingest
 from ingestion.usage_models import UsageDay
-from ingestion.usage_selectors import log_health
 from simulator import logpush
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]

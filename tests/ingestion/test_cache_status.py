@@ -22,7 +22,7 @@ from ingestion.core.cache_status import (
 )
 from ingestion.core.logpush import LogSettings
 from ingestion.core.watermark import complete_through, is_complete, keys_may_go, watermark
-from ingestion.usage_selectors import cache_analysis
+from ingestion.log_selectors import cache_analysis
 from tests.log_objects import request, take, write
 
 STATUSES = [*CAUSES, "none", "", "HIT"]

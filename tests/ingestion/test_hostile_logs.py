@@ -12,10 +12,10 @@ import pytest
 
 from finops import clock
 from ingestion import unpacking
+from ingestion.log_selectors import log_health
 from ingestion.models import Connection
 from ingestion.services import collect
 from ingestion.usage_models import LogObject, RejectedLine
-from ingestion.usage_selectors import log_health
 from tests.log_objects import request, take, total, write
 
 pytestmark = pytest.mark.django_db

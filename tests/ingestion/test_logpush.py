@@ -12,6 +12,7 @@ import pytest
 
 from finops import clock
 from ingestion import usage
+from ingestion.log_selectors import complete_through, log_health, watermark
 from ingestion.models import Connection, Source
 from ingestion.services import collect
 from ingestion.usage_models import (
@@ -23,7 +24,6 @@ from ingestion.usage_models import (
     UsageFile,
     UsageLoad,
 )
-from ingestion.usage_selectors import complete_through, log_health, watermark
 from tests.log_objects import START, facts, request, take, total, write
 
 pytestmark = pytest.mark.django_db
