@@ -11,7 +11,8 @@ from django.db.models import Max
 from allocation.models import LedgerDigest
 from finops.core.periods import Window
 from ingestion.api_registry import api_sources
-from ingestion.core.grid import DayCell, bill_days, revenue_days, sent_days
+from ingestion.core.grid import DayCell, bill_days, revenue_days, sent_days, usage_days
+from ingestion.log_selectors import days_counted, usage_spans
 from ingestion.models import Load, RevenueRow, Source
 from ingestion.usage_api_models import KIND as USAGE_API
 from ingestion.usage_selectors import days_with_usage
@@ -36,6 +37,7 @@ def source_days(window: Window, now: datetime) -> list[tuple[Source, list[DayCel
     )
     invoiced = _invoiced_days(window)
     sent = days_with_usage(window)
+    logs, counted = usage_spans(), days_counted(window)
     days = list(window.each_day())
 
     def cells(source: Source) -> list[DayCell]:
@@ -46,6 +48,15 @@ def source_days(window: Window, now: datetime) -> list[tuple[Source, list[DayCel
                 days,
                 with_usage=of_source.days if of_source else (),
                 first_day=of_source.first if of_source else None,
+                expected_every=expected,
+                now=now,
+            )
+        if source.pk in logs:
+            return usage_days(
+                days,
+                with_usage=counted.get(source.pk, set()),
+                first_day=logs[source.pk].first_day,
+                newest_event=logs[source.pk].newest_event,
                 expected_every=expected,
                 now=now,
             )

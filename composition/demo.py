@@ -189,20 +189,23 @@ def load(place: Place) -> None:
     ensure_connections(place)
     _ingest("aws_cur", place.files / "aws")
     _ingest("revenue_csv", place.files / "revenue")
+    _ingest("cloudflare_logpush", place.files / "cloudflare" / "http_requests")
     place.loaded.write_text(before, encoding="utf-8")
 
 
 def ensure_connections(place: Place) -> None:
     """The demo's folders as connections, so that its worker looks at them on a schedule."""
-    for slug, kind, folder in (
-        ("aws-bills", "aws_cur", "aws"),
-        ("revenue", "revenue_csv", "revenue"),
+    for slug, kind, folder, minutes in (
+        ("aws-bills", "aws_cur", "aws", 60),
+        ("revenue", "revenue_csv", "revenue", 60),
+        ("cloudflare-logs", "cloudflare_logpush", "cloudflare/http_requests", 1),
     ):
         Connection.objects.get_or_create(
             slug=slug,
             defaults={
                 "kind": kind,
                 "location": str(place.files / folder),
+                "check_every_minutes": minutes,
                 "created_at": clock.now(),
             },
         )

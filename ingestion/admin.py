@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from finops import clock
 from finops.admin_site import ReadOnlyAdmin
 from finops.core.amounts import money_text, plain
+from ingestion.admin_usage import LogpushSettingsInline
 from ingestion.api_registry import api_sources
 from ingestion.cloudflare_models import UsageCheck, WorkerDeployment
 from ingestion.core.cloudflare_settings import secret_setting
@@ -84,6 +85,7 @@ class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's c
     """Places that are looked at on a schedule."""
 
     form = ConnectionForm
+    inlines = (LogpushSettingsInline,)
     list_display = (
         "slug",
         "kind",

@@ -23,5 +23,10 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "view_usagerecord",
         "view_usagecheck",
         "view_workerdeployment",
+        "add_logpushsettings",
+        "change_logpushsettings",
+        "view_logpushsettings",
+        "view_logobject",
+        "view_usageload",
     )
 }

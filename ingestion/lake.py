@@ -55,15 +55,15 @@ def relative_folder(load: Load, kind: str) -> Path:
 
 def catalogue_entry(load: Load, kind: str, path: Path, rows: int) -> LakeFile:
     """An unsaved catalogue row for a file that lies in the lake; its bytes are on disk by then."""
+    name, size = settled(path)
+    return LakeFile(load=load, kind=kind, path=name, rows=rows, bytes=size)
+
+
+def settled(path: Path) -> tuple[str, int]:
+    """The file's path below the lake's root and its size, once its bytes are on disk."""
     with path.open("rb") as stream:
         os.fsync(stream.fileno())
-    return LakeFile(
-        load=load,
-        kind=kind,
-        path=path.relative_to(settings.LAKE_DIR).as_posix(),
-        rows=rows,
-        bytes=path.stat().st_size,
-    )
+    return path.relative_to(settings.LAKE_DIR).as_posix(), path.stat().st_size
 
 
 def files(kind: str, loads: Iterable[Load]) -> LakeTable:

@@ -17,10 +17,11 @@ from django.db.models import Count
 
 from finops.core.dialect import literal
 from finops.engine import connect
-from ingestion import lake
+from ingestion import lake, usage_upkeep
 from ingestion.models import LakeFile, Load, Source
 from ingestion.progress import Progress, silent
 from ingestion.store import BucketStore, store
+from ingestion.usage_models import UsageFile
 
 logger = logging.getLogger(__name__)
 
@@ -36,11 +37,13 @@ class Upkeep:
     swept_files: int
     swept_loads: int
     compacted_files: int
+    keys_left: int
 
     def __str__(self) -> str:
         return (
             f"{self.purged_loads} old loads removed, {self.swept_loads} abandoned loads and "
-            f"{self.swept_files} orphaned files swept, {self.compacted_files} small files put together."
+            f"{self.swept_files} orphaned files swept, {self.compacted_files} small files put together, "
+            f"{self.keys_left} files of old logs' keys let go."
         )
 
 
@@ -50,6 +53,8 @@ def upkeep(*, now: datetime, progress: Progress = silent) -> Upkeep:
     purged = purge(before=now - timedelta(days=settings.LOAD_RETENTION_DAYS), now=now)
     progress("compaction", 1, 3)
     compacted = sum(compact(load, now=now) for load in _scattered())
+    compacted += usage_upkeep.compact_days(now=now)
+    keys_left = usage_upkeep.let_old_keys_go(now=now)
     progress("sweeping", 2, 3)
     abandoned = sweep_loads(before=now - lake.LEFT_BEHIND)
     swept = sweep_files(before=now - lake.LEFT_BEHIND)
@@ -57,7 +62,7 @@ def upkeep(*, now: datetime, progress: Progress = silent) -> Upkeep:
     if isinstance(kept, BucketStore):
         kept.trim_copies(settings.CACHE_MAX_BYTES, unused_since=now - timedelta(hours=1))
     progress("sweeping", 3, 3)
-    return Upkeep(purged, swept, abandoned, compacted)
+    return Upkeep(purged, swept, abandoned, compacted, keys_left)
 
 
 def purge(*, before: datetime, now: datetime) -> int:
@@ -91,12 +96,18 @@ def sweep_loads(*, before: datetime) -> int:
 def sweep_files(*, before: datetime) -> int:
     """Remove files that left the catalogue, or were written and never entered it, before ``before``."""
     kept = store()
-    gone = list(LakeFile.objects.filter(left_at__lt=before).values_list("path", flat=True))
+    gone = [
+        path
+        for files in (LakeFile.objects, UsageFile.objects)
+        for path in files.filter(left_at__lt=before).values_list("path", flat=True)
+    ]
     kept.remove(gone)
     LakeFile.objects.filter(path__in=gone).delete()
+    UsageFile.objects.filter(path__in=gone).delete()
     # Listed before the catalogue is read: a file that is entered in between is younger than any orphan.
     found = [key for key, written in kept.listing() if written < before]
     known = set(LakeFile.objects.values_list("path", flat=True))
+    known |= set(UsageFile.objects.values_list("path", flat=True))
     orphans = [key for key in found if key not in known]
     kept.remove(orphans)
     return len(gone) + len(orphans)

@@ -12,9 +12,9 @@ from django.db.models import F, Q, Value
 from finops.core.amounts import MONEY_QUANTUM, TAIL_UNITS, join_exact
 from finops.models import Tenant
 from finops.money import MoneyField
-from ingestion import cloudflare_models  # noqa: F401  # the tables of usage that APIs tell
-from ingestion.price_models import PriceListEntry  # noqa: F401  # Django finds tables in this file
-from ingestion.usage_api_models import UsageRecord  # noqa: F401  # Django finds its table here
+
+# Django looks for an app's tables here alone; these rooms hold the others.
+from ingestion import cloudflare_models, price_models, usage_api_models, usage_models  # noqa: F401
 
 
 class Connection(models.Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -9,8 +10,12 @@ from typing import Protocol, runtime_checkable
 
 from finops.registry import UnknownPlugin, load_plugins
 from ingestion.core.delivery import ChargeReading, DeliveryRef, Discovery, RevenueReading
+from ingestion.core.logpush import BatchReading, LogSettings
+from ingestion.core.logpush_lines import Bounds
 from ingestion.locations.base import Location
+from ingestion.logpush_reader import FilesOfHours, PlaceOf
 from ingestion.progress import Progress
+from ingestion.unpacking import Slots
 from ingestion.verify import FileFacts
 
 
@@ -48,13 +53,40 @@ class RevenueSource(SourceReader, Protocol):
         """The rows of the delivery."""
 
 
+@runtime_checkable
+class UsageSource(Protocol):
+    """A source of logs: every object is a delivery, and they are read in batches. ``produces`` is ``usage``."""
+
+    id: str
+    title: str
+    service_provider_name: str
+    produces: str
+
+    def discover(self, location: Location, period: date | None) -> Discovery:
+        """The objects at ``location``. Raises ``SourceUnavailableError`` where it cannot be read."""
+
+    def read_usage(
+        self,
+        location: Location,
+        refs: Sequence[DeliveryRef],
+        *,
+        settings: LogSettings,
+        bounds: Bounds,
+        slots: Slots,
+        earlier: FilesOfHours,
+        place: PlaceOf,
+        advance: Callable[[int], None],
+    ) -> BatchReading:
+        """Write facts and keys of these objects below the lake, and say what each object gave."""
+
+
 @cache
-def sources() -> dict[str, SourceReader]:
+def sources() -> dict[str, SourceReader | UsageSource]:
     """Every source by its id."""
     return load_plugins("ingestion.sources", "SOURCE")
 
 
-def source_reader(kind: str) -> SourceReader:
+def source_reader(kind: str) -> SourceReader | UsageSource:
     """The source with this id. Raises ``finops.registry.UnknownPlugin`` with the known ones."""
     found = sources()
     if kind not in found:

@@ -17,6 +17,7 @@ from ingestion.core.months import MonthStatus, month_status
 from ingestion.models import Connection, Delivery, Load, RejectedRow, Source
 from ingestion.usage_api_models import KIND as USAGE_API
 from ingestion.usage_api_models import UsageRecord
+from ingestion.usage_models import UsageLoad
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,9 @@ class LineTypeCount:
 def freshness(now: datetime) -> Freshness:
     """How new the data of every active source is, on ``now``.
 
-    A bill is as new as the newest usage in it, as is what clients send; an API is as new as what was last
-    read of it whole; revenue is as new as its last delivery, and late only when it never came.
+    A bill is as new as the newest usage in it, as is what clients send; a log is as new as its newest event,
+    an API as what was last read of it whole; revenue is as new as its last delivery, and late only when it
+    never came. ``as_of`` is what bills say.
     """
     current = Q(loads__state=Load.State.CURRENT)
     loaded = Q(deliveries__state=Delivery.State.LOADED)
@@ -81,13 +83,16 @@ def freshness(now: datetime) -> Freshness:
             .values("data_through")[:1]
         ),
     )
-    found = tuple(_freshness(source, now) for source in rows)
+    events = dict(
+        UsageLoad.objects.order_by().values_list("source").annotate(newest=Max("newest_event"))
+    )
+    found = tuple(_freshness(source, events.get(source.pk), now) for source in rows)
     usage = [row.newest_usage for row in rows if row.newest_usage is not None]
     return Freshness(as_of=max(usage, default=None), sources=found)
 
 
-def _freshness(source: Source, now: datetime) -> SourceFreshness:
-    usage: datetime | None = source.newest_usage  # type: ignore[attr-defined]  # annotated above
+def _freshness(source: Source, event: datetime | None, now: datetime) -> SourceFreshness:
+    usage: datetime | None = source.newest_usage or event  # type: ignore[attr-defined]  # annotated above
     delivered: datetime | None = source.newest_delivery  # type: ignore[attr-defined]  # annotated above
     sent: datetime | None = source.newest_sent  # type: ignore[attr-defined]  # annotated above
     looked: datetime | None = source.newest_look  # type: ignore[attr-defined]  # annotated above

@@ -29,8 +29,9 @@ from ingestion.locations.base import ChangedUnderneathError, Location
 from ingestion.locations.choose import location_of
 from ingestion.models import Connection, Delivery, Load, Source
 from ingestion.progress import Progress, silent
-from ingestion.registry import SourceReader, source_reader
+from ingestion.registry import SourceReader, UsageSource, source_reader
 from ingestion.taking import Verified, failed, source_of, take_verified, verify_all
+from ingestion.usage_taking import take_usage
 from ingestion.verify import FileFacts
 
 logger = logging.getLogger(__name__)
@@ -72,6 +73,17 @@ def ingest(
     reader = source_reader(kind)
     try:
         place = location_of(location, endpoint_url=endpoint_url)
+        if isinstance(reader, UsageSource):
+            if period:
+                return IngestReport(
+                    (_refused(Problem("Usage has no billing period: leave --period out.")),)
+                )
+            connection = Connection.objects.filter(kind=kind, location=place.text).first()
+            return IngestReport(
+                tuple(
+                    take_usage(reader, place, again=again, connection=connection, progress=progress)
+                )
+            )
         found = reader.discover(place, period)
     except SourceError as error:
         return IngestReport((_refused(Problem(str(error))),))
@@ -204,13 +216,15 @@ def collect(
     outcomes: list[Outcome] = []
     try:
         place = location_of(connection.location, endpoint_url=connection.endpoint_url)
-        found = reader.discover(place, since if since and since == until else None)
-        outcomes += [_refused(problem) for problem in found.problems]
-        for ref in found.deliveries:
-            month = ref.billing_period
-            if month is None or (
-                (since is None or since <= month) and (until is None or month <= until)
-            ):
+        if isinstance(reader, UsageSource):
+            outcomes += take_usage(
+                reader, place, again=again, connection=connection, progress=progress
+            )
+        else:
+            found = reader.discover(place, since if since and since == until else None)
+            outcomes += [_refused(problem) for problem in found.problems]
+            wanted = [ref for ref in found.deliveries if _is_wanted(ref, since, until)]
+            for ref in wanted:
                 outcomes.append(
                     take(reader, place, ref, again=again, connection=connection, progress=progress)
                 )
@@ -227,3 +241,10 @@ def _noted(connection: Connection, outcomes: list[Outcome]) -> IngestReport:
         checked_at=clock.now(), problem=f"{problems[0]}{more}" if problems else ""
     )
     return IngestReport(tuple(outcomes))
+
+
+def _is_wanted(ref: DeliveryRef, since: date | None, until: date | None) -> bool:
+    month = ref.billing_period
+    return month is None or (
+        (since is None or since <= month) and (until is None or month <= until)
+    )

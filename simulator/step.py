@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from simulator import cur, lines, resources, revenue, seeded, truth
+from simulator import cur, lines, logpush, resources, revenue, seeded, truth
 from simulator.cur import SimulatedFile
 from simulator.lines import HOUR, Change, Month, Tally
 from simulator.truth import MonthTruth
@@ -24,13 +24,15 @@ class Controls:
     ``deliver``: AWS delivers the month to date at the end of this hour. ``close_months``: months that
     have ended get their final delivery (invoiced, taxes settled); without it they wait.
     ``egress`` multiplies a tenant's outgoing traffic (slug to factor, with up to three decimals) from
-    this hour on. ``chunk_lines`` is the most rows of one file.
+    this hour on. ``chunk_lines`` is the most rows of one file. Cloudflare's logs are pushed from the
+    hour ``logs_from`` on; ``None``: there is no Logpush job.
     """
 
     deliver: bool = False
     close_months: bool = True
     egress: tuple[tuple[str, Decimal], ...] = ()
     chunk_lines: int = 30_000
+    logs_from: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,10 @@ def step(
         if month > state.origin:
             last = (month - HOUR).replace(day=1, hour=0)
             state = replace(state, ended=(*state.ended, last))
+    if controls.logs_from is not None and hour >= controls.logs_from:
+        files += logpush.hour_files(
+            state.seed, state.origin, hour, first=controls.logs_from, egress=_egress(state, hour)
+        )
     deliveries: list[_Delivery] = []
     if controls.close_months:
         for ended in state.ended:
@@ -113,6 +119,12 @@ def _with_change(state: State, controls: Controls, hour: datetime) -> State:
     if wanted == current:
         return state
     return replace(state, changes=(*state.changes, Change(hour, wanted)))
+
+
+def _egress(state: State, hour: datetime) -> dict[str, int]:
+    """The factors that hold in ``hour``."""
+    told = [change for change in state.changes if change.hour <= hour]
+    return dict(told[-1].egress) if told else {}
 
 
 def _deliver(

@@ -17,8 +17,8 @@ from dashboards.context import current_freshness
 from dashboards.navigation import NavEntry
 from dashboards.pages import answer, stateful
 from dashboards.presenters import health as present
+from dashboards.presenters import logs, work
 from dashboards.presenters import restatements as restated
-from dashboards.presenters import work
 from dashboards.presenters.usage import checks_table
 from dashboards.state import PageState
 from finops import clock
@@ -26,6 +26,7 @@ from finops.core.periods import Window, month_text
 from finops.job_views import active_subjects, recent_jobs
 from finops.permissions import Capability, Person, can, require
 from ingestion.cloudflare.selectors import newest_checks
+from ingestion.log_selectors import log_health, put_aside
 from ingestion.models import Delivery
 from ingestion.selectors import connections, deliveries, line_types, rejected_rows, shared_bills
 
@@ -76,6 +77,8 @@ def data_health(request: HttpRequest, state: PageState) -> HttpResponse:
             "shared_bills": shared_bills(),
             "usage_checks": checks_table(newest_checks()),
             "line_types": present.line_types_table(line_types()),
+            "logs": logs.logs_table(known_logs) if (known_logs := log_health()) else None,
+            "put_aside": logs.put_aside_table(aside) if (aside := put_aside()) else None,
         } | _work(request.user)
     return answer(
         request,

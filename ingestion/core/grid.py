@@ -107,3 +107,42 @@ def sent_days(
             cell = DayCell(day, DayState.LATE, f"nothing was sent {age} hours after its end")
         found.append(cell)
     return found
+
+
+def usage_days(
+    days: Iterable[date],
+    *,
+    with_usage: Collection[date],
+    first_day: date | None,
+    newest_event: datetime | None,
+    expected_every: timedelta,
+    now: datetime,
+) -> list[DayCell]:
+    """The days of a log. ``with_usage`` are those that something was counted on.
+
+    Before the first day that was ever counted nothing is expected; a day between others without an event is
+    missing.
+    """
+    found = []
+    for day in days:
+        start = datetime.combine(day, datetime.min.time(), now.tzinfo)
+        end = start + timedelta(days=1)
+        if first_day is None or day < first_day:
+            cell = DayCell(day, DayState.OUTSIDE, "before the first line that was counted")
+        elif day in with_usage:
+            whole = newest_event is not None and newest_event >= end
+            cell = (
+                DayCell(day, DayState.COMPLETE, "its lines have come")
+                if whole
+                else DayCell(day, DayState.PARTIAL, f"lines have come until {newest_event:%H:%M}")
+            )
+        elif newest_event is not None and newest_event >= end:
+            cell = DayCell(day, DayState.MISSING, "no line of it has come")
+        elif now - end < expected_every:
+            hours = int(expected_every.total_seconds() // 3600)
+            cell = DayCell(day, DayState.DUE, f"expected within {hours} hours of its end")
+        else:
+            age = int((now - end).total_seconds() // 3600)
+            cell = DayCell(day, DayState.LATE, f"nothing has come {age} hours after its end")
+        found.append(cell)
+    return found

@@ -25,6 +25,7 @@ METRICS: dict[str, Metric] = {
     metric.id: metric
     for metric in (
         Metric("requests", "requests", "Requests at the edge, by eyeballs"),
+        Metric("cache_requests", "requests", "Requests and subrequests, by what the cache did"),
         Metric("edge_bytes", "bytes", "Bytes sent to eyeballs"),
         Metric("cache_bytes", "bytes", "Bytes that the cache returned"),
         Metric("origin_bytes", "bytes", "Bytes that the origin served"),

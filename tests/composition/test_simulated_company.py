@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from datetime import date
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,10 @@ from allocation.selectors import pnl_by_tenant, reconciliation
 from finops.core.amounts import EXACT, exact_sum
 from finops.core.periods import Window
 from finops.models import Tenant
+from ingestion.log_selectors import log_health
 from ingestion.services import ingest
+from ingestion.usage_models import UsageDay
+from simulator import logpush
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
@@ -99,3 +103,36 @@ def test_misspelt_tenants_stay_discovered_and_an_invoice_confirms_the_others(tru
     discovered = set(Tenant.objects.filter(discovered=True).values_list("slug", flat=True))
     assert discovered
     assert not discovered & set(truth["tagged_cost_by_tenant"])
+
+
+def test_the_usage_facts_equal_the_requests_that_were_planted(tmp_path):
+    company, end = tmp_path / "company", datetime(2026, 4, 9, tzinfo=UTC)
+    call_command(
+        *("simulate", "--out", str(company), "--months", "1", "--end", "2026-04-09T00:00:00Z"),
+        stdout=io.StringIO(),
+    )
+    report = ingest(kind="cloudflare_logpush", location=company / "cloudflare" / "http_requests")
+    assert report.exit_code == 0
+    planted: Counter[tuple[str, str, str]] = Counter()
+    for hour in range(48):
+        at = end - logpush.SPAN + timedelta(hours=hour)
+        for request in logpush.requests(7, datetime(2026, 4, 1, tzinfo=UTC), at, {}):
+            if hour == 47 and logpush.is_late(request):
+                continue  # comes with the next hour
+            is_eyeball = request.parent == "00"
+            key = (f"{at:%Y-%m-%d}", request.host)
+            planted[*key, "requests"] += is_eyeball
+            planted[*key, "edge_bytes"] += request.edge_bytes if is_eyeball else 0
+            planted[*key, "cache_bytes"] += request.cache_bytes
+            planted[*key, "worker_cpu_us"] += request.cpu_us
+            planted[*key, "subrequests"] += request.subrequests
+            answered = request.origin_status not in {0, 304}
+            planted[*key, "origin_bytes"] += request.cache_bytes if answered else 0
+    found: Counter[tuple[str, str, str]] = Counter()
+    for row in UsageDay.objects.all():
+        found[f"{row.day}", row.host, row.metric] += int(row.quantity)
+    assert {key: found[key] for key in planted} == dict(planted)
+    (health,) = log_health()
+    assert health.duplicates > 0
+    assert health.rejected_lines == 0
+    assert f"{health.complete_through:%Y-%m-%d %H}" == "2026-04-08 23"

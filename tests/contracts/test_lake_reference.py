@@ -1,6 +1,7 @@
 """`docs/reference/lake.md` names the columns that a real load writes."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import duckdb
@@ -8,7 +9,10 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
+from ingestion import usage_lake
+from ingestion.core.usage import UsageFact
 from ingestion.models import LakeFile
+from tests.log_objects import request, take, write
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = (ROOT / "docs" / "reference" / "lake.md").read_text(encoding="utf-8")
@@ -70,3 +74,20 @@ def test_the_statement_of_the_reference_finds_the_current_files(lake_of_this_tes
         cursor.execute(statement[1].replace("2026-09-01", "2026-04-01"))
         paths = [row[0] for row in cursor.fetchall()]
     assert [(lake_of_this_test / path).is_file() for path in paths] == [True]
+
+
+@pytest.mark.django_db
+def test_every_column_of_usage_is_described(tmp_path: Path) -> None:
+    write(tmp_path / "logs", "a.log", request(1))
+    take(tmp_path / "logs")
+    (path,) = usage_lake.files("facts").paths
+    names = set(duckdb.read_parquet(path, hive_partitioning=False).columns)
+    section = _section("usage")
+    described = set(re.findall(r"`([a-z_]+)`", section)) - {"other", "unknown"}
+    assert names == described
+    assert names == {field.name for field in fields(UsageFact)} | {"unit"}
+    statement = re.search(r"```sql\n(.*?)```", section, re.DOTALL)
+    assert statement is not None
+    with connection.cursor() as cursor:
+        cursor.execute(statement[1].replace("2026-09-01", "2026-04-20"))
+        assert [path.endswith(row[0]) for row in cursor.fetchall()] == [True]

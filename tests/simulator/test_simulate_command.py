@@ -8,10 +8,11 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from simulator import files
-from simulator.step import begin
+from simulator.step import Controls, begin
 from tests.simulator.deliveries import simulate, utc
 
 END = "2026-10-02T00:00:00Z"
+LOGS = Controls(logs_from=utc(2026, 10, 1))
 
 
 def simulate_command(out: Path, *options: str) -> str:
@@ -45,7 +46,7 @@ def filled(out: Path) -> Path:
 
 
 def test_it_writes_what_the_core_says_and_nothing_else(filled: Path):
-    expected = simulate(utc(2026, 10, 1), utc(2026, 10, 2)).files
+    expected = simulate(utc(2026, 10, 1), utc(2026, 10, 2), controls=LOGS).files
     assert {path: body for path, body in tree(filled).items() if path != "state.json"} == expected
 
 
@@ -53,8 +54,8 @@ def test_going_on_continues_from_the_record(filled: Path):
     said = simulate_command(filled, "--advance", "2h")
     assert "2026-10-02 00:00 to 2026-10-02 02:00 UTC" in said
     assert "2026-10 open:" in said
-    first = simulate(utc(2026, 10, 1), utc(2026, 10, 2))
-    more = simulate(utc(2026, 10, 1), utc(2026, 10, 2, 2), state=first.state)
+    first = simulate(utc(2026, 10, 1), utc(2026, 10, 2), controls=LOGS)
+    more = simulate(utc(2026, 10, 1), utc(2026, 10, 2, 2), state=first.state, controls=LOGS)
     expected = first.files | more.files
     assert {path: body for path, body in tree(filled).items() if path != "state.json"} == expected
     record = files.read_record(filled)

@@ -27,7 +27,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The options."""
-        parser.add_argument("--source", required=True, help="what it is: aws_cur, revenue_csv")
+        parser.add_argument(
+            "--source", required=True, help="what it is: aws_cur, revenue_csv, cloudflare_logpush"
+        )
         parser.add_argument(
             "--from",
             required=True,

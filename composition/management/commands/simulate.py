@@ -14,10 +14,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from simulator import files, numbers
+from simulator import files, logpush, numbers
 from simulator.files import Record
 from simulator.lines import HOUR, next_month
-from simulator.step import State, begin, run
+from simulator.step import Controls, State, begin, run
 
 DEFAULT_SEED = 7
 DEFAULT_MONTHS = 3
@@ -85,9 +85,11 @@ def _origin(end: datetime, months: int) -> datetime:
 
 
 class Command(BaseCommand):
-    """Writes AWS deliveries and revenue files of the simulated company; goes on with --advance."""
+    """Writes AWS deliveries, Cloudflare logs and revenue files of the simulated company; goes on with --advance."""
 
-    help = "Write the vendor files of a simulated SaaS company: AWS bills and revenue."
+    help = (
+        "Write the vendor files of a simulated SaaS company: AWS bills, Cloudflare logs, revenue."
+    )
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -161,7 +163,8 @@ class Command(BaseCommand):
         first = state = record.state
         sizes: list[int] = []
         with self._progress(int((until - first.next_hour) / HOUR)) as tick:
-            for state, written in run(first, until):
+            logs_from = max(first.origin, record.end - logpush.SPAN)
+            for state, written in run(first, until, Controls(logs_from=logs_from)):
                 if written:
                     sizes += [files.write_files(out, [file]) for file in written]
                     files.write_record(out, Record(record.end, state))

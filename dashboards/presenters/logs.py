@@ -1,0 +1,82 @@
+"""Logs on Data health: how far each is complete, and what of them was put aside. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dashboards import numbers
+from dashboards.tables import Cell, Column, Kind, Row, Table
+
+if TYPE_CHECKING:
+    from ingestion.log_selectors import LogHealth, PutAside
+
+_NO_EVENT = "no event has come"
+
+
+def logs_table(rows: Sequence[LogHealth]) -> Table:
+    """Each log with its objects, its lines, and the hour up to which it is complete."""
+    columns = (
+        Column("log", "Log"),
+        Column("complete", "Complete through (UTC)", Kind.TIME),
+        Column("newest", "Newest event (UTC)", Kind.TIME),
+        Column("watermark", "Watermark (UTC)", Kind.TIME),
+        Column("loaded", "Objects", Kind.NUMBER),
+        Column("skipped", "Skipped", Kind.NUMBER),
+        Column("refused", "Refused", Kind.NUMBER),
+        Column("lines", "Lines", Kind.NUMBER),
+        Column("doubles", "Doubles", Kind.NUMBER),
+        Column("rejected", "Lines put aside", Kind.NUMBER),
+    )
+    return Table(
+        "logs",
+        "Logs: how far they are complete",
+        columns,
+        [
+            Row(
+                (
+                    Cell(row.source.name, note=" ".join((row.source.slug, *row.notes))),
+                    Cell(row.complete_through, reason=_NO_EVENT),
+                    Cell(row.newest_event, reason=_NO_EVENT),
+                    Cell(row.watermark, reason=_NO_EVENT),
+                    Cell(row.loaded),
+                    Cell(row.skipped),
+                    Cell(row.rejected, tone="danger" if row.rejected else ""),
+                    Cell(row.lines),
+                    Cell(row.duplicates),
+                    Cell(row.rejected_lines, tone="warning" if row.rejected_lines else ""),
+                )
+            )
+            for row in rows
+        ],
+        empty="No log is read yet.",
+    )
+
+
+def put_aside_table(rows: Sequence[PutAside]) -> Table:
+    """Objects that were refused and lines that were put aside, the newest first."""
+    columns = (
+        Column("taken", "Taken (UTC)", Kind.TIME),
+        Column("log", "Log"),
+        Column("what", "What"),
+        Column("reason", "Why"),
+        Column("text", "Line, redacted"),
+    )
+    return Table(
+        "put-aside",
+        f"{numbers.counted(len(rows), 'object or line', 'objects and lines')} put aside last",
+        columns,
+        [
+            Row(
+                (
+                    Cell(row.taken_at),
+                    Cell(row.source),
+                    Cell("object" if row.line is None else f"line {row.line}"),
+                    Cell(row.reason),
+                    Cell(row.text or None, reason="nothing of it can be shown"),
+                )
+            )
+            for row in rows
+        ],
+        empty="Nothing was put aside.",
+    )

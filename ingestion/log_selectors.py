@@ -1,0 +1,167 @@
+"""Reads over usage: how far a log is complete, what was put aside, what the cache did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+
+from django.db.models import Count, Max, Min, Q, Sum
+
+from finops.core.periods import Window
+from ingestion.core import watermark as marks
+from ingestion.core.cache_status import CacheRatios, SemanticChange, cache_ratios, crosses_change
+from ingestion.models import Source
+from ingestion.usage import newest_event
+from ingestion.usage_models import LogObject, RejectedLine, UsageDay, UsageLoad
+from ingestion.usage_taking import settings_for
+
+
+@dataclass(frozen=True)
+class LogHealth:
+    """How one log stands; times are in UTC and ``None`` before its first event."""
+
+    source: Source
+    loaded: int
+    skipped: int
+    rejected: int
+    lines: int
+    duplicates: int
+    rejected_lines: int
+    newest_event: datetime | None
+    watermark: datetime | None
+    complete_through: datetime | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CacheAnalysis:
+    """What the cache did in a window: ratios, quantities by status, and changes of meaning within it."""
+
+    requests: CacheRatios
+    by_status: dict[str, Decimal]
+    changes: tuple[SemanticChange, ...]
+
+
+def watermark(source: Source) -> datetime | None:
+    """The time up to which all events of the source are expected to be here."""
+    lateness = timedelta(minutes=settings_for(source).lateness_minutes)
+    return marks.watermark(newest_event(source), lateness)
+
+
+def complete_through(source: Source) -> datetime | None:
+    """The end of the newest hour of the source that is complete."""
+    return marks.complete_through(watermark(source))
+
+
+def log_health() -> list[LogHealth]:
+    """Every log, by name."""
+    state = LogObject.State
+    found = []
+    sources = (
+        Source.objects.filter(log_objects__isnull=False).select_related("connection").distinct()
+    )
+    for source in sources:
+        sums = LogObject.objects.filter(source=source).aggregate(
+            loaded_objects=Count("pk", filter=Q(state=state.LOADED)),
+            skipped_objects=Count("pk", filter=Q(state=state.SKIPPED)),
+            rejected_objects=Count("pk", filter=Q(state=state.REJECTED)),
+            all_lines=Sum("lines"),
+            all_duplicates=Sum("duplicates"),
+            rejected_lines=Sum("rejected"),
+        )
+        newest = UsageLoad.objects.filter(source=source).order_by("-committed_at").first()
+        mark = watermark(source)
+        found.append(
+            LogHealth(
+                source=source,
+                loaded=sums["loaded_objects"],
+                skipped=sums["skipped_objects"],
+                rejected=sums["rejected_objects"],
+                lines=sums["all_lines"] or 0,
+                duplicates=sums["all_duplicates"] or 0,
+                rejected_lines=sums["rejected_lines"] or 0,
+                newest_event=newest_event(source),
+                watermark=mark,
+                complete_through=marks.complete_through(mark),
+                notes=tuple(newest.notes) if newest else (),
+            )
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class PutAside:
+    """An object that was refused (``line`` is ``None``), or a line of one that was not."""
+
+    taken_at: datetime
+    source: str
+    line: int | None
+    reason: str
+    text: str
+
+
+def put_aside(limit: int = 50) -> list[PutAside]:
+    """What was put aside last, the newest first."""
+    objects = LogObject.objects.filter(state=LogObject.State.REJECTED).select_related("source")
+    lines = RejectedLine.objects.filter(log_object__state=LogObject.State.LOADED).select_related(
+        "log_object__source"
+    )
+    found = [
+        PutAside(one.taken_at, one.source.slug, None, one.reason, "") for one in objects[:limit]
+    ]
+    found += [
+        PutAside(
+            one.log_object.taken_at, one.log_object.source.slug, one.line, one.reason, one.text
+        )
+        for one in lines.order_by("-log_object__taken_at", "line")[:limit]
+    ]
+    return sorted(found, key=lambda one: one.taken_at, reverse=True)[:limit]
+
+
+def cache_analysis(window: Window, *, host: str = "") -> CacheAnalysis:
+    """What the cache did with requests of the window's days (of one host, or of all).
+
+    Subrequests of Workers are among them: it is they whom the cache answers.
+    """
+    rows = UsageDay.objects.filter(
+        day__gte=window.start, day__lt=window.end, metric="cache_requests"
+    )
+    if host:
+        rows = rows.filter(host=host)
+    sums = rows.order_by().values_list("cache_status").annotate(total=Sum("quantity"))
+    by_status: dict[str, Decimal] = dict(sums)
+    changes = crosses_change(_midnight(window.start), _midnight(window.end))
+    return CacheAnalysis(cache_ratios(by_status), by_status, changes)
+
+
+def days_counted(window: Window) -> dict[int, set[date]]:
+    """Source → the days of the window that something was counted on."""
+    found: dict[int, set[date]] = {}
+    rows = UsageDay.objects.filter(day__gte=window.start, day__lt=window.end)
+    for source, day in rows.order_by().values_list("source_id", "day").distinct():
+        found.setdefault(source, set()).add(day)
+    return found
+
+
+@dataclass(frozen=True)
+class UsageSpan:
+    """From the first day that a source counted anything on to its newest event."""
+
+    first_day: date | None
+    newest_event: datetime | None
+
+
+def usage_spans() -> dict[int, UsageSpan]:
+    """The span of every source of usage, by source."""
+    rows = UsageLoad.objects.filter(state=UsageLoad.State.CURRENT).order_by().values_list("source")
+    return {
+        source: UsageSpan(first.date() if first else None, newest)
+        for source, first, newest in rows.annotate(
+            first=Min("first_hour"), newest=Max("newest_event")
+        )
+    }
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

@@ -1,0 +1,105 @@
+"""Cloudflare Logpush, dataset ``http_requests``: NDJSON objects in a folder, in S3 or in R2.
+
+Logpush writes no manifest and promises neither order nor that a line comes once. Objects are found by
+listing, an object's key with its ETag is its identity, and names say nothing. Source: Cloudflare, Logs,
+"Logpush", "Log Output Options", "HTTP requests".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from ingestion.core.delivery import DeliveryRef, Discovery, Problem, SourceFile
+from ingestion.core.logpush import BatchReading, LogSettings
+from ingestion.core.logpush_lines import Bounds
+from ingestion.core.object_keys import problem_with
+from ingestion.locations.base import Entry, Location
+from ingestion.logpush_reader import FilesOfHours, HeldObject, PlaceOf, read_batch
+from ingestion.unpacking import Slots
+
+_OWNERSHIP = "ownership-challenge"
+
+
+class CloudflareLogpush:
+    """Reads what a Logpush job writes into one place; that place is the source."""
+
+    id = "cloudflare_logpush"
+    title = "Cloudflare Logpush"
+    service_provider_name = "Cloudflare"
+    produces = "usage"
+
+    def discover(self, location: Location, period: date | None) -> Discovery:
+        """Each object is one delivery. Logs have no billing period, so ``period`` is refused."""
+        if period:
+            return Discovery((), (Problem("Logs have no billing period: leave --period out."),))
+        identity = _identity(location)
+        refs, problems = [], []
+        for entry in location.entries():
+            name = PurePosixPath(entry.key).name
+            if name.startswith((_OWNERSHIP, ".")):
+                continue
+            if problem := problem_with(entry.key):
+                problems.append(Problem(problem))
+            else:
+                refs.append(_reference(identity, entry))
+        if not refs and not problems:
+            problems.append(Problem(f"{location.text}: no log object is there."))
+        return Discovery(tuple(refs), tuple(problems))
+
+    def read_usage(
+        self,
+        location: Location,
+        refs: Sequence[DeliveryRef],
+        *,
+        settings: LogSettings,
+        bounds: Bounds,
+        slots: Slots,
+        earlier: FilesOfHours,
+        place: PlaceOf,
+        advance: Callable[[int], None],
+    ) -> BatchReading:
+        """Read the objects as one batch (see ``logpush_reader.read_batch``)."""
+        return read_batch(
+            [_held(location, ref.files[0]) for ref in refs],
+            settings=settings,
+            bounds=bounds,
+            slots=slots,
+            earlier=earlier,
+            place=place,
+            advance=advance,
+        )
+
+
+def _identity(location: Location) -> str:
+    """The destination that the job writes to: it is the same whoever looks at it."""
+    if location.text.startswith("s3://"):
+        return location.text.rstrip("/")
+    path = Path(location.text).resolve()
+    return str(path.parent if path.is_file() else path)
+
+
+def _reference(identity: str, entry: Entry) -> DeliveryRef:
+    return DeliveryRef(
+        kind=CloudflareLogpush.id,
+        identity=identity[-300:],
+        source_slug="cloudflare-logpush",
+        source_name="Cloudflare Logpush",
+        key=entry.key,
+        execution_id="",
+        delivered_at=None,
+        billing_period=None,
+        manifest=None,
+        files=(SourceFile(entry.key, place=entry.key, size=entry.size, mark=entry.mark),),
+        mark=entry.mark,
+    )
+
+
+def _held(location: Location, file: SourceFile) -> HeldObject:
+    entry = Entry(file.place, file.size, file.mark)
+    return HeldObject(file.key, file.mark, file.size, partial(location.held, entry))
+
+
+SOURCE = CloudflareLogpush()

@@ -1,0 +1,224 @@
+"""Make usage visible: a load, its files, its objects and the days' sums, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from django.db import transaction
+
+from finops import clock
+from finops.bulk import insert_rows
+from ingestion import usage_lake
+from ingestion.core.logpush import BatchReading, DayKey, LogSettings, ObjectReading
+from ingestion.core.usage import METRICS
+from ingestion.core.watermark import keys_may_go
+from ingestion.models import Source
+from ingestion.store import store
+from ingestion.usage_models import (
+    LogDay,
+    LogObject,
+    RejectedLine,
+    UsageDay,
+    UsageFile,
+    UsageLoad,
+)
+
+_PLACES = Decimal("0.0001")
+_NOTHING = Decimal(0)
+_AT_ONCE = 500
+
+
+class OvertakenError(Exception):
+    """Another worker made usage of the same source visible meanwhile: read again."""
+
+
+def commit_usage(
+    *, load: UsageLoad, reading: BatchReading, settings: LogSettings, loads_before: int
+) -> None:
+    """Make a batch of a log visible, all of it or nothing.
+
+    ``load`` is unsaved; ``loads_before`` is how many loads the source had when the reading began: doubles
+    were told apart from those. Raises ``OvertakenError`` where others came in between, and ``SourceError``
+    where the lake's bucket refuses; then nothing has become visible.
+    """
+    _describe(load, reading, settings)
+    entries = [usage_lake.catalogue_entry(load, written) for written in reading.files]
+    store().keep(entry.path for entry in entries)
+    source = load.source
+    with transaction.atomic():
+        Source.objects.select_for_update().get(pk=source.pk)
+        if loads_of(source) != loads_before or _taken(source, reading):
+            raise OvertakenError
+        load.committed_at = clock.now()
+        load.save(force_insert=True)
+        UsageFile.objects.bulk_create(entries)
+        _record_objects(load, reading)
+        add_days(source=source, days=reading.days, is_sampled=settings.is_sampled)
+        _add_lines(source, reading.lines_by_day)
+
+
+def loads_of(source: Source) -> int:
+    """How many loads of usage the source ever had."""
+    return UsageLoad.objects.filter(source=source).count()
+
+
+def state_of(reading: ObjectReading) -> tuple[str, str]:
+    """What became of an object, and why in one sentence."""
+    if reading.refused:
+        return LogObject.State.REJECTED, reading.refused
+    if reading.skipped:
+        return LogObject.State.SKIPPED, f"{reading.key}: {reading.skipped}."
+    if reading.lines and reading.lines == reading.rejected:
+        first = reading.rejects[0].reason
+        return (
+            LogObject.State.REJECTED,
+            f"{reading.key}: none of its {reading.lines} lines can be read. The first: {first}",
+        )
+    return LogObject.State.LOADED, ""
+
+
+def _taken(source: Source, reading: BatchReading) -> bool:
+    marks = {(one.key, one.mark) for one in reading.objects}
+    rows = LogObject.objects.filter(source=source, key__in=[key for key, _ in marks])
+    rows = rows.exclude(state=LogObject.State.REJECTED)
+    return any((row.key, row.mark) in marks for row in rows)
+
+
+def _describe(load: UsageLoad, reading: BatchReading, settings: LogSettings) -> None:
+    read = [one for one in reading.objects if state_of(one)[0] == LogObject.State.LOADED]
+    hours = [hour for file in reading.files for hour in (file.first_hour, file.last_hour)]
+    events = [one.last_event for one in read if one.last_event]
+    load.first_hour, load.last_hour = min(hours, default=None), max(hours, default=None)
+    # A clock that runs ahead must not call an hour complete that has not passed.
+    load.newest_event = min(max(events), load.started_at) if events else None
+    load.objects_read = len(read)
+    load.lines = sum(one.lines for one in reading.objects)
+    load.duplicates = sum(one.duplicates for one in reading.objects)
+    load.rejected = sum(one.rejected for one in reading.objects)
+    load.sample_rate = settings.sample_rate
+    load.notes = list(reading.notes)
+
+
+def _record_objects(load: UsageLoad, reading: BatchReading) -> None:
+    keys = [one.key for one in reading.objects]
+    # Read again: what was said of it before no longer holds.
+    LogObject.objects.filter(
+        source=load.source, key__in=keys, state=LogObject.State.REJECTED
+    ).filter(mark__in=[one.mark for one in reading.objects]).delete()
+    rows = []
+    for one in reading.objects:
+        state, reason = state_of(one)
+        rows.append(
+            LogObject(
+                source=load.source,
+                key=one.key,
+                mark=one.mark,
+                bytes=one.bytes,
+                state=state,
+                reason=_text(reason),
+                lines=one.lines,
+                duplicates=one.duplicates,
+                rejected=one.rejected,
+                first_event=one.first_event,
+                last_event=one.last_event,
+                load=load,
+                taken_at=load.committed_at,
+            )
+        )
+    LogObject.objects.bulk_create(rows, batch_size=500)
+    RejectedLine.objects.bulk_create(
+        [
+            RejectedLine(
+                log_object=row,
+                line=reject.line,
+                reason=_text(reject.reason)[:300],
+                text=_text(reject.text),
+            )
+            for row, one in zip(rows, reading.objects, strict=True)
+            for reject in one.rejects
+        ],
+        batch_size=1000,
+    )
+
+
+def add_days(*, source: Source, days: Mapping[DayKey, Decimal], is_sampled: bool) -> None:
+    """Add quantities to the source's days; call it in the transaction that makes them visible.
+
+    A quantity is rounded half-even to 4 decimals here; the lake keeps all of them.
+    """
+    fields = ("day", "zone", "host", "cache_status", "script", "metric")
+    rows = UsageDay.objects.filter(
+        source=source, day__in={key[0] for key in days}, is_sampled=is_sampled
+    )
+    known: dict[DayKey, tuple[int, Decimal]] = {
+        (row[2], row[3], row[4], row[5], row[6], row[7]): (row[0], row[1])
+        for row in rows.values_list("pk", "quantity", *fields)
+    }
+    grown = [known[key][0] for key in days if key in known]
+    for at in range(0, len(grown), _AT_ONCE):
+        UsageDay.objects.filter(pk__in=grown[at : at + _AT_ONCE]).delete()
+    insert_rows(
+        UsageDay,
+        ("source_id", *fields, "quantity", "unit", "is_sampled"),
+        (
+            (
+                source.pk,
+                *key,
+                known.get(key, (0, _NOTHING))[1]
+                + quantity.quantize(_PLACES, rounding=ROUND_HALF_EVEN),
+                METRICS[key[5]].unit,
+                is_sampled,
+            )
+            for key, quantity in days.items()
+        ),
+    )
+
+
+def _add_lines(source: Source, lines_by_day: Mapping[date, int]) -> None:
+    known = {row.day: row for row in LogDay.objects.filter(source=source, day__in=lines_by_day)}
+    for day, lines in lines_by_day.items():
+        row = known.get(day) or LogDay(source=source, day=day)
+        row.lines += lines
+        row.save()
+
+
+def _text(text: str) -> str:
+    # No database takes a NUL as text; the sign for it says that it was there.
+    return text.replace("\0", "␀")
+
+
+def let_keys_go(*, source: Source, kept: timedelta, now: datetime) -> int:
+    """Let go of the keys of days that the log went past by more than ``kept``; how many files left.
+
+    From then on a line of such a day is put aside: whether it was counted is no longer known.
+    """
+    newest = newest_event(source)
+    if newest is None:
+        return 0
+    left = 0
+    for day in LogDay.objects.filter(source=source, keys_left_at__isnull=True):
+        mine = UsageFile.objects.filter(
+            load__source=source, kind=UsageFile.Kind.KEYS, day=day.day, left_at__isnull=True
+        )
+        written = max(mine.values_list("load__committed_at", flat=True), default=None)
+        end = datetime.combine(day.day, datetime.min.time(), now.tzinfo) + timedelta(days=1)
+        if written is not None and keys_may_go(end, newest, written, now, kept):
+            with transaction.atomic():
+                Source.objects.select_for_update().get(pk=source.pk)
+                left += mine.update(left_at=now)
+                LogDay.objects.filter(pk=day.pk).update(keys_left_at=now)
+    return left
+
+
+def newest_event(source: Source) -> datetime | None:
+    """The newest event of the source that counts (UTC)."""
+    newest: datetime | None = (
+        UsageLoad.objects.filter(source=source, state=UsageLoad.State.CURRENT)
+        .order_by("-newest_event")
+        .exclude(newest_event__isnull=True)
+        .values_list("newest_event", flat=True)
+        .first()
+    )
+    return newest

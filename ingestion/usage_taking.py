@@ -1,0 +1,207 @@
+"""Take a log's new objects in, batch by batch. Each batch is visible as a whole or not at all."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import islice
+
+from finops import clock
+from finops.logs import redact
+from ingestion import usage_lake
+from ingestion.bookkeeping import Outcome
+from ingestion.core.delivery import DeliveryRef, Problem
+from ingestion.core.logpush import BatchReading, LogSettings
+from ingestion.core.logpush_lines import Bounds
+from ingestion.locations.base import Location
+from ingestion.models import Connection, Source
+from ingestion.progress import Progress, silent
+from ingestion.registry import UsageSource
+from ingestion.taking import source_of
+from ingestion.unpacking import Slots
+from ingestion.usage import OvertakenError, commit_usage, loads_of, state_of
+from ingestion.usage_models import LogDay, LogObject, LogpushSettings, UsageLoad
+
+logger = logging.getLogger(__name__)
+
+MOST_OBJECTS = 400
+MOST_BYTES = 80 << 20
+"""Of a batch, as delivered: about a million lines. One object may be larger."""
+TRIES = 5
+FORWARD = timedelta(minutes=10)
+"""How far a clock may run ahead of ours before an event lies in the future."""
+
+
+def take_usage(
+    reader: UsageSource,
+    location: Location,
+    *,
+    again: bool = False,
+    connection: Connection | None = None,
+    progress: Progress = silent,
+) -> list[Outcome]:
+    """Take what is new at ``location``; ``again`` reads also objects that were rejected before.
+
+    Whatever is wrong with an object becomes its state and does not stop the others. Raises
+    ``SourceUnavailableError`` where the place cannot be read.
+    """
+    found = reader.discover(location, None)
+    outcomes = [_failed(problem) for problem in found.problems]
+    if not found.deliveries:
+        return outcomes
+    source = source_of(reader, found.deliveries[0])
+    if connection and source.connection_id != connection.pk:
+        Source.objects.filter(pk=source.pk).update(connection=connection)
+        source.connection = connection
+    fresh = _new(source, found.deliveries, again=again)
+    total, done = sum(ref.files[0].size for ref in fresh), 0
+    slots = Slots()
+    try:
+        for batch in _batches(fresh):
+
+            def advance(count: int) -> None:
+                nonlocal done
+                done += count
+                progress("reading", min(done, total), total)
+
+            take = partial(_take_batch, reader, location, source, slots=slots, advance=advance)
+            outcomes += take(batch, again=again)
+    finally:
+        slots.close()
+    if not outcomes:
+        sentence = "Every object was taken before; nothing changed."
+        outcomes.append(
+            Outcome(found.deliveries[0].identity, "unchanged", source.slug, sentence=sentence)
+        )
+    return outcomes
+
+
+def settings_for(source: Source) -> LogSettings:
+    """The settings of the connection that the source is found at; the defaults where there are none."""
+    row = LogpushSettings.objects.filter(connection=source.connection_id).first()
+    if row is None:
+        return LogSettings()
+    return LogSettings(
+        sample_rate=row.sample_rate,
+        filtered=row.filtered,
+        path_depth=row.path_depth,
+        most_prefixes=row.most_prefixes,
+        lateness_minutes=row.lateness_minutes,
+        keys_hours=row.keys_hours,
+    )
+
+
+def _failed(problem: Problem) -> Outcome:
+    return Outcome(key="", status="failed", sentence=redact(problem.sentence))
+
+
+def _new(source: Source, refs: Sequence[DeliveryRef], *, again: bool) -> list[DeliveryRef]:
+    """Those of which no row says what became of them."""
+    found: list[DeliveryRef] = []
+    waiting = iter(refs)
+    while some := list(islice(waiting, 500)):
+        rows = LogObject.objects.filter(source=source, key__in=[ref.key for ref in some])
+        if again:
+            rows = rows.exclude(state=LogObject.State.REJECTED)
+        known = set(rows.values_list("key", "mark"))
+        found += [ref for ref in some if (ref.key, ref.mark) not in known]
+    return found
+
+
+def _batches(refs: Sequence[DeliveryRef]) -> Iterator[list[DeliveryRef]]:
+    batch: list[DeliveryRef] = []
+    size = 0
+    for ref in refs:
+        if batch and (len(batch) == MOST_OBJECTS or size + ref.files[0].size > MOST_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(ref)
+        size += ref.files[0].size
+    if batch:
+        yield batch
+
+
+def _take_batch(
+    reader: UsageSource,
+    location: Location,
+    source: Source,
+    batch: list[DeliveryRef],
+    *,
+    slots: Slots,
+    advance: Callable[[int], None],
+    again: bool,
+) -> list[Outcome]:
+    """Read and commit a batch; where another worker was faster, what is still new of it."""
+    for _ in range(TRIES):
+        load = UsageLoad(source=source, mode=UsageLoad.Mode.APPEND, started_at=clock.now())
+        before = loads_of(source)
+        batch = _new(source, batch, again=again)
+        if not batch:
+            return []
+        settings = settings_for(source)
+        try:
+            reading = reader.read_usage(
+                location,
+                batch,
+                settings=settings,
+                bounds=_bounds(source, settings),
+                slots=slots,
+                earlier=partial(_earlier, source),
+                place=partial(usage_lake.place_of, source, load.pk),
+                advance=advance,
+            )
+            commit_usage(load=load, reading=reading, settings=settings, loads_before=before)
+        except OvertakenError:
+            usage_lake.discard(source, load.pk)
+            logger.info("batch was overtaken", extra={"source": source.slug})
+            continue
+        except BaseException:
+            # Whatever ends the reading, a Ctrl-C included: no file of it may stay behind.
+            usage_lake.discard(source, load.pk)
+            raise
+        return _outcomes(source, reading)
+    msg = f"{source.slug}: other workers are reading it; what is left is taken at the next look."
+    return [Outcome(key=source.slug, status="failed", source=source.slug, sentence=msg)]
+
+
+def _bounds(source: Source, settings: LogSettings) -> Bounds:
+    closed = LogDay.objects.filter(source=source, keys_left_at__isnull=False)
+    return Bounds(
+        latest=clock.now() + FORWARD,
+        closed=frozenset(closed.values_list("day", flat=True)),
+        kept=f"{settings.keys_hours} h",
+    )
+
+
+def _earlier(source: Source, kind: str, first: datetime, last: datetime) -> list[str]:
+    return list(usage_lake.files(kind, sources=[source], first=first, last=last).paths)
+
+
+def _outcomes(source: Source, reading: BatchReading) -> list[Outcome]:
+    """One outcome for what was loaded, and one for each object that was refused."""
+    states = [(one, *state_of(one)) for one in reading.objects]
+    outcomes = [
+        Outcome(one.key, "failed", source.slug, sentence=reason)
+        for one, state, reason in states
+        if state == LogObject.State.REJECTED
+    ]
+    good = [one for one, state, _ in states if state == LogObject.State.LOADED]
+    skipped = [one for one, state, _ in states if state == LogObject.State.SKIPPED]
+    if good:
+        named = good[0].key if len(good) == 1 else f"{good[0].key} and {len(good) - 1} more"
+        outcomes.append(
+            Outcome(
+                key=named,
+                status="loaded",
+                source=source.slug,
+                rows=sum(one.lines for one in good),
+                rejected_rows=sum(one.rejected for one in good),
+                bytes=sum(one.bytes for one in good),
+            )
+        )
+    elif skipped:
+        sentence = "Nothing in it is a log line."
+        outcomes.append(Outcome(skipped[0].key, "unchanged", source.slug, sentence=sentence))
+    return outcomes

@@ -1,0 +1,116 @@
+"""Keep usage in the lake small: a day's facts in one file, keys gone that nobody needs. Safe to repeat."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from datetime import date, datetime, timedelta
+
+from django.db import models, transaction
+from django.db.models import Count
+
+from finops.core.dialect import literal
+from finops.engine import connect
+from ingestion import usage_lake
+from ingestion.core.logpush import WrittenFile
+from ingestion.models import Source
+from ingestion.store import store
+from ingestion.usage import let_keys_go
+from ingestion.usage_models import UsageFile, UsageLoad
+from ingestion.usage_taking import settings_for
+
+logger = logging.getLogger(__name__)
+
+QUIET = timedelta(days=1)
+"""After this time since its last file a day's facts are put together."""
+
+
+def let_old_keys_go(*, now: datetime) -> int:
+    """Let go of keys that no longer tell doubles apart; how many files left."""
+    left = 0
+    for source in Source.objects.filter(log_days__isnull=False).distinct():
+        kept = timedelta(hours=settings_for(source).keys_hours)
+        left += let_keys_go(source=source, kept=kept, now=now)
+    return left
+
+
+def compact_days(*, now: datetime) -> int:
+    """Put the facts of past days together, each day into one file; how many files there were."""
+    rows = (
+        _facts()
+        .filter(day__lt=(now - QUIET).date(), load__committed_at__lt=now - QUIET)
+        .order_by()
+        .values("load__source", "day")
+        .annotate(count=Count("pk"))
+        .filter(count__gt=1)
+    )
+    return sum(compact_day(row["load__source"], row["day"], now=now) for row in rows)
+
+
+def compact_day(source_id: int, day: date, *, now: datetime) -> int:
+    """Put a day's files of facts together, equal facts into one; how many files there were.
+
+    Nothing changes where the day's files are others by then. Raises ``RuntimeError`` where the new file does
+    not hold what the old ones did.
+    """
+    source = Source.objects.get(pk=source_id)
+    old = list(_facts().filter(load__source=source, day=day).select_related("load"))
+    if len(old) < 2:
+        return 0
+    kept = store()
+    paths = ", ".join(literal(str(kept.here(file.path, file.bytes))) for file in old)
+    target = usage_lake.place_of(source, uuid.uuid4(), UsageFile.Kind.FACTS, day)
+    with connect() as engine:
+        engine.execute(
+            "COPY (SELECT * REPLACE (CAST(sum(quantity) AS DECIMAL(38,18)) AS quantity) FROM "
+            f"read_parquet([{paths}], hive_partitioning=false) GROUP BY ALL) "
+            f"TO {literal(str(target))} (FORMAT parquet, COMPRESSION zstd)"
+        )
+        before, after = (
+            engine.execute(
+                "SELECT hour, metric, is_sampled, sum(quantity) FROM "
+                f"read_parquet([{files}], hive_partitioning=false) GROUP BY ALL ORDER BY ALL"
+            ).fetchall()
+            for files in (paths, literal(str(target)))
+        )
+        counted = engine.execute(
+            f"SELECT count(*) FROM read_parquet({literal(str(target))})"
+        ).fetchone()
+    if before != after or counted is None:
+        target.unlink()
+        msg = (
+            f"{source.slug} {day}: the file put together does not hold what {len(old)} files held."
+        )
+        raise RuntimeError(msg)
+    newest = max((file.load for file in old), key=lambda load: load.committed_at)
+    entry = usage_lake.catalogue_entry(
+        newest,
+        WrittenFile(
+            UsageFile.Kind.FACTS,
+            day,
+            min(file.first_hour for file in old),
+            max(file.last_hour for file in old),
+            target,
+            int(counted[0]),
+        ),
+    )
+    kept.keep([entry.path])
+    with transaction.atomic():
+        Source.objects.select_for_update().get(pk=source.pk)
+        mine = _facts().filter(pk__in=[file.pk for file in old])
+        if mine.count() != len(old):
+            return 0
+        mine.update(left_at=now)
+        entry.save()
+    logger.info("a day's usage put together", extra={"source": source.slug, "files": len(old)})
+    return len(old)
+
+
+def _facts() -> models.QuerySet[UsageFile]:
+    """Files of facts that were added to, batch by batch, and that readers are given."""
+    return UsageFile.objects.filter(
+        kind=UsageFile.Kind.FACTS,
+        left_at__isnull=True,
+        load__state=UsageLoad.State.CURRENT,
+        load__mode=UsageLoad.Mode.APPEND,
+    )
