@@ -125,7 +125,7 @@ def test_while_a_request_is_worked_on_the_same_key_is_refused(root, send):
     assert send(root, record("a"), key="k").status_code == 200
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_the_same_request_from_many_at_once_has_one_effect(monkeypatch, settings, send):
     """Without a shared cache, as several processes without Redis: the database keeps them apart."""
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
