@@ -20,7 +20,10 @@ _REMEMBERED = 50_000
 
 @contextmanager
 def without_collector() -> Iterator[None]:
-    """Many rows are made here, and none of them in a circle: looking for circles would take a third of the time."""
+    """Many rows are made here, and none of them in a circle: looking for circles takes a third of the time.
+
+    It holds for the whole process, so it is for workers, which do one job at a time.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:

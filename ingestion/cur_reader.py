@@ -207,6 +207,7 @@ class CurReader:
                 if is_parquet(file.path)
                 else stage_slowly(file, facts, path, self.redactor)
             )
+            self._choose_basis(engine, staged)
             self.tally.put_aside(staged.aside)
             if not self._write(engine, staged, target):
                 self._put_aside_what_is_left(engine, file, staged)
@@ -217,8 +218,7 @@ class CurReader:
 
     def _write(self, engine: duckdb.DuckDBPyConnection, staged: Staged, target: Path) -> bool:
         """Type the staged rows into ``target``; whether every one of them could be, and is sound."""
-        self.basis = self.basis or self._likely_basis(engine, staged)
-        self.tally.basis = self.basis
+        self._choose_basis(engine, staged)
         statement = partial(
             sql.charges,
             dialect=DUCKDB,
@@ -241,6 +241,10 @@ class CurReader:
         if rows != staged.rows:
             return False
         return staged.has_plain_tags or not self._bad_tags(engine, target)
+
+    def _choose_basis(self, engine: duckdb.DuckDBPyConnection, staged: Staged) -> None:
+        self.basis = self.basis or self._likely_basis(engine, staged)
+        self.tally.basis = self.basis
 
     def _likely_basis(self, engine: duckdb.DuckDBPyConnection, staged: Staged) -> str:
         """Net, where the first lines that cost something have a net cost; the end decides."""

@@ -107,10 +107,12 @@ def stage(table: Any, path: Path, readable: set[str]) -> Staged:
         else table
     )
     constants = _constants(kept)
+    varied = kept.drop_columns(list(constants))
+    stored = sql.stored_names(varied.column_names)
     # Written as dictionaries, and read as the texts that they are of: the Arrow schema would only say
     # the former.
     pq.write_table(
-        kept.drop_columns(list(constants)),
+        varied.rename_columns(list(stored.values())),
         path,
         compression="none",
         write_statistics=False,
@@ -119,7 +121,9 @@ def stage(table: Any, path: Path, readable: set[str]) -> Staged:
     )
     schema = [(name, "VARCHAR") for name in kept.column_names]
     return Staged(
-        sql.parquet_texts(str(path), schema, DUCKDB, constants=constants, place=texts is not None),
+        sql.parquet_texts(
+            str(path), schema, DUCKDB, constants=constants, stored=stored, place=texts is not None
+        ),
         sql.known_columns(kept.column_names),
         table.num_rows,
         path=path,
@@ -232,7 +236,9 @@ def delivered(engine: duckdb.DuckDBPyConnection, file: SourceFile, rows: int) ->
 
 def _relation(path: Path, header: Sequence[str]) -> str:
     used = [(name, "VARCHAR") for name in header if cur.is_used(name) or name == sql.LINE_NUMBER]
-    return sql.parquet_texts(str(path), used, DUCKDB)
+    return sql.parquet_texts(
+        str(path), used, DUCKDB, stored=sql.stored_names([name for name, _ in used[:-1]])
+    )
 
 
 def _open(stream: Any, header: Sequence[str], *, numbered: bool = False) -> Iterator[Any]:
@@ -273,14 +279,14 @@ def _write(stream: Any, header: Sequence[str], target: Path) -> int:
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    names = [name for name in header if cur.is_used(name)]
+    names = sql.stored_names([name for name in header if cur.is_used(name)]).values()
     schema = pa.schema([(name, pa.string()) for name in [*names, sql.LINE_NUMBER]])
     rows = 0
     try:
         with pq.ParquetWriter(target, schema, compression="none", write_statistics=False) as writer:
             for table in _groups(_open(stream, header, numbered=True), pa):
                 rows += table.num_rows
-                writer.write_table(table.cast(schema))
+                writer.write_table(table.rename_columns(schema.names).cast(schema))
     except pa.ArrowInvalid as error:
         if "Empty CSV" not in str(error):
             raise

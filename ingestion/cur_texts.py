@@ -8,6 +8,7 @@ times are typed line by line.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,8 @@ _ROW_GROUP = 120_000
 _WORTH_IT = 4
 """Lines per combination, below which the engine had better read the lines."""
 _LARGEST = 2**62
+_REMEMBERED = 100_000
+_About = tuple[tuple[str, ...], tuple[str, ...], frozenset[str]]
 _HARDLY_REPEAT = ("billed_cost", "effective_cost", "contracted_cost")
 _AS_PRINTED = {"x_tags": cur.TAGS, "x_resource_tags": cur.RESOURCE_TAGS}
 
@@ -140,19 +143,20 @@ def _stands(table: Any, name: str, *, alone: bool) -> bool:
     import pyarrow.compute as pc  # noqa: PLC0415
 
     texts = table.column(name).chunk(0).dictionary
-    trimmed = pc.all(pc.equal(pc.utf8_trim(texts, " "), texts)).as_py()
+    trimmed = pc.all(pc.equal(pc.utf8_trim_whitespace(texts), texts)).as_py()
     return bool(trimmed and (alone or not pc.any(pc.equal(texts, pa.scalar(""))).as_py()))
 
 
 class ToldTexts:
     """What the engine made of each combination: chunk after chunk brings the same ones.
 
-    One for one reading on one cost basis; ``statement`` is ``sql.charges`` with all that
-    holds for the whole reading.
+    One for one reading on one cost basis; ``statement`` is ``sql.charges`` with all that holds for the
+    whole reading. What a combination means depends on the columns of its file, and files of one delivery
+    may have others.
     """
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, ...], tuple[Any, ...]] = {}
+        self._known: dict[_About, dict[tuple[str, ...], tuple[Any, ...]]] = defaultdict(dict)
         self._types: dict[str, Any] = {}
 
     def of(
@@ -166,18 +170,21 @@ class ToldTexts:
         import pyarrow as pa  # noqa: PLC0415  # loaded with the engine, not with the app
 
         names = texts.combinations.column_names
-        about = (*names, "", *texts.told)
-        columns = [texts.combinations.column(name).to_pylist() for name in names]
-        rows = [(*about, *row) for row in zip(*columns, strict=True)]
-        new = [number for number, row in enumerate(rows) if row not in self._known]
+        known = self._known[tuple(names), tuple(texts.told), frozenset(have)]
+        if len(known) > _REMEMBERED:
+            known.clear()
+        rows = list(
+            zip(*(texts.combinations.column(name).to_pylist() for name in names), strict=True)
+        )
+        new = [number for number, row in enumerate(rows) if row not in known]
         if new:
             found = _read(engine, statement, have, texts.combinations.take(new), texts.told)
             if found is None:
                 return None
             self._types |= {name: found.schema.field(name).type for name in texts.told}
             values = zip(*(found.column(name).to_pylist() for name in texts.told), strict=True)
-            self._known |= {rows[number]: row for number, row in zip(new, values, strict=True)}
-        told = zip(*(self._known[row] for row in rows), strict=True)
+            known |= {rows[number]: row for number, row in zip(new, values, strict=True)}
+        told = zip(*(known[row] for row in rows), strict=True)
         return {
             name: _spread(pa.array(values, self._types[name]), texts.combination)
             for name, values in zip(texts.told, told, strict=True)
@@ -193,12 +200,13 @@ def _read(
 ) -> Any:
     import pyarrow as pa  # noqa: PLC0415
 
-    names = combinations.column_names
-    known = sql.known_columns(names)
+    stored = sql.stored_names(combinations.column_names)
+    known = sql.known_columns(combinations.column_names)
     places = pa.array(range(combinations.num_rows), pa.int64())
-    engine.register("combinations", combinations.append_column(sql.PLACE, places))
+    table = combinations.rename_columns(list(stored.values())).append_column(sql.PLACE, places)
+    engine.register("combinations", table)
     try:
-        relation = sql.table_texts("combinations", names, sorted(set(have) - known), DUCKDB)
+        relation = sql.table_texts("combinations", stored, sorted(set(have) - known), DUCKDB)
         query = statement(known | set(have), relation, columns=told, placed=True, is_plain=True)
         return _in_place(engine, query, combinations.num_rows)
     finally:

@@ -1,7 +1,8 @@
 """Texts that are sound at first sight, judged once per distinct text instead of once per line. Pure.
 
-What is called plain here passes every check of ``aws_cur_rows.row_problem`` and of the engine's filter;
-the reverse does not hold: what is not plain is looked at line by line.
+What is called plain here passes the checks of ``aws_cur_rows.row_problem`` and of the engine's filter on
+its column; the reverse does not hold: what is not plain is looked at line by line. Whether a charge period
+lies in the years of bills is judged from the typed lines.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def are_intervals(texts: Iterable[str]) -> bool:
         if text:
             left, _, right = text.partition("/")
             start, end = moment(left), moment(right)
-            if start is None or end is None or end < start or text != text.strip():
+            is_bare = left == left.strip() and right == right.strip()
+            if start is None or end is None or end < start or not is_bare:
                 return False
     return True
 

@@ -1,7 +1,7 @@
 """The statements that turn a CUR's text into charge lines, built from the table of columns. Pure.
 
-Every form of the CUR first becomes one relation of texts with canonical names (``csv_texts``,
-``parquet_texts``); ``charges`` types it in the same pass that writes it.
+Every form of the CUR first becomes one relation of texts with canonical names (``parquet_texts``,
+``table_texts``), which ``charges`` types.
 """
 
 from __future__ import annotations
@@ -116,6 +116,11 @@ def known_columns(header: Sequence[str]) -> frozenset[str]:
     return frozenset(found)
 
 
+def stored_names(names: Sequence[str]) -> dict[str, str]:
+    """Columns by place: their own names may differ by case alone."""
+    return {name: f"c{number}" for number, name in enumerate(names)}
+
+
 def verbatim(path: str) -> str:
     """A path as a pattern that matches it alone: to the engine every path is a pattern."""
     return re.sub(r"([*?\[])", r"[\1]", path)
@@ -128,20 +133,23 @@ def parquet_texts(
     *,
     number_rows: bool = False,
     constants: Mapping[str, str] | None = None,
+    stored: Mapping[str, str] | None = None,
     place: bool = False,
 ) -> str:
     """A Parquet file as a relation of texts, as the CSV form prints them.
 
     ``schema`` is name and engine type of each column. A double becomes its shortest text, the one that
-    reads back as the same double: a cast to a decimal would invent digits. ``constants`` are columns
-    that the file leaves out because every row holds the same text. With ``place`` each row has its place
-    in the file, as ``PLACE``.
+    reads back as the same double: a cast to a decimal would invent digits. ``constants`` are columns that
+    the file leaves out because every row holds the same text, ``stored`` other names of columns in it: to
+    the engine, names that differ by case alone are one. With ``place`` each row has its ``PLACE`` in it.
     """
     numbers = ", file_row_number=true" if number_rows or place else ""
     relation = f"read_parquet({literal(verbatim(path))}, hive_partitioning=false{numbers})"
-    same = constants or {}
+    same, under = constants or {}, stored or {}
     texts = {
-        name: literal(same[name]) if name in same else _as_text(name, kind, dialect)
+        name: literal(same[name])
+        if name in same
+        else _as_text(under.get(name, name), kind, dialect)
         for name, kind in schema
     }
     if number_rows:
@@ -150,9 +158,14 @@ def parquet_texts(
     return _canonical(texts, relation, dialect, f"file_row_number AS {PLACE}" if place else "")
 
 
-def table_texts(table: str, names: Sequence[str], absent: Sequence[str], dialect: Dialect) -> str:
-    """A table of texts with the columns ``names`` and ``PLACE``; ``absent`` columns are empty in it."""
-    texts = {name: identifier(name) for name in names}
+def table_texts(
+    table: str, stored: Mapping[str, str], absent: Sequence[str], dialect: Dialect
+) -> str:
+    """A table of texts that has ``PLACE`` too; ``stored`` says which of its columns each column is.
+
+    ``absent`` columns are empty in it.
+    """
+    texts = {name: identifier(column) for name, column in stored.items()}
     texts |= dict.fromkeys(absent, "CAST(NULL AS VARCHAR)")
     return _canonical(texts, table, dialect, PLACE)
 

@@ -197,6 +197,22 @@ def test_net_cost_counts_where_every_line_has_one(tmp_path):
     ]
 
 
+def test_what_is_put_aside_before_the_first_line_counts_on_the_same_basis(tmp_path):
+    """A row out of shape sends its whole file the slow way, before any line could tell the basis."""
+    export = bill(
+        *(discounted("6", "10", tenant="acme", day=day) for day in range(1, 6)),
+        discounted("6", "10", line_item_currency_code="U$D"),
+        packed=False,
+    )
+    folder = export.write(tmp_path)
+    path = folder / export.key(0)
+    path.write_text(path.read_text() + "out,of,shape\n")
+    load(folder)
+    assert Load.objects.get().cost_basis == "net"
+    row = only_row()
+    assert (row.source_total, row.rejected) == (Decimal(36), Decimal(6))
+
+
 def test_discounts_as_lines_and_in_net_columns_are_counted_once(tmp_path):
     rows = [
         discounted("0.9", "1", tenant="acme"),

@@ -309,3 +309,15 @@ def test_a_report_with_few_columns_is_enough(tmp_path):
 
 def test_the_columns_of_every_form_are_in_one_table():
     assert {column for column in WIDE if cur.is_used(column)} == set(WIDE)
+
+
+@pytest.mark.parametrize("spoil", [[], [line("ten")]])
+def test_tags_that_differ_by_case_alone_keep_their_own_values(tmp_path, spoil):
+    tags = [
+        {"resourceTags/user:Tenant": "acme", "resourceTags/user:tenant": ""},
+        {"resourceTags/user:Tenant": "", "resourceTags/user:tenant": "globex"},
+    ]
+    rows = [line("1", tags=json.dumps(found), day=day) for day, found in enumerate(tags, 1)]
+    load(write_legacy(Export([*rows, *spoil]), tmp_path))
+    borne = LedgerDay.objects.order_by("day").values_list("tenant__slug", flat=True)
+    assert list(borne) == ["acme", "globex"]

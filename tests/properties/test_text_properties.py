@@ -23,13 +23,13 @@ from ingestion.core import aws_cur_plain as plain
 from ingestion.core.aws_cur_rows import row_problem
 from ingestion.core.delivery import SourceError, SourceFile
 from ingestion.models import LakeFile, RejectedRow
-from tests.cur_export import line
+from tests.cur_export import line, write_csv
 from tests.ingestion.bills import load
 from tests.ingestion.commitments import PLAN, RESERVATION, WIDE, bill
 from tests.properties.test_cur_properties import clear, costs
 
 COLUMNS = (*WIDE, "product_from_region_code", "product_servicecode", "product_sku")
-words = st.sampled_from(["", " ", "a", " a", "b ", "Ä"])
+words = st.sampled_from(["", " ", "a", " a", "b ", "Ä", "\u00a0a", "\u3000"])
 rows = st.builds(
     lambda cost, tenant, day, cells: line(cost, tenant=tenant, day=day, **cells),
     costs,
@@ -97,14 +97,22 @@ def read(folder: Path, *, lines_a_combination: int, chunk: int) -> tuple[object,
 
 @pytest.mark.django_db
 @settings(max_examples=25)
-@given(st.lists(rows, min_size=1, max_size=14), st.lists(spoilt, max_size=1), st.randoms())
-def test_by_distinct_texts_and_line_by_line_are_the_same_charge_lines(sound, bad, random):
+@given(
+    st.lists(rows, min_size=1, max_size=14),
+    st.lists(spoilt, max_size=1),
+    st.randoms(),
+    st.sets(st.sampled_from([cur.PLAN_EFFECTIVE, cur.PLAN_COMMITMENT, cur.RESERVATION_EFFECTIVE])),
+)
+def test_by_distinct_texts_and_line_by_line_are_the_same_charge_lines(sound, bad, random, lacking):
     mixed = [*sound, *bad]
     random.shuffle(mixed)
     with tempfile.TemporaryDirectory() as name:
-        export = bill(*mixed)
+        export = bill(*mixed, chunks=2)
         export.columns = COLUMNS
         folder = export.write(Path(name))
+        # A file of a delivery may lack columns that another one has.
+        fewer = [column for column in COLUMNS if column not in lacking]
+        write_csv(folder / export.key(1), fewer, mixed)
         by_texts = read(folder, lines_a_combination=0, chunk=4)
         assert by_texts == read(folder, lines_a_combination=10**9, chunk=10**6)
 
@@ -133,6 +141,7 @@ def test_what_is_not_plain_is_looked_at_line_by_line(text):
 
 moments = st.sampled_from(
     [
+        "2026-04-01T00:00:00Z ",
         "2026-04-01T00:00:00Z",
         "2026-04-01T01:00:00.000Z",
         "2026-04-01",
@@ -149,6 +158,9 @@ def test_a_plain_interval_is_one_that_no_row_is_put_aside_for(start, end):
     if plain.are_intervals([interval]):
         problem = row_problem(line(identity_time_interval=interval))
         assert problem is None
+        for moment in (start, end):
+            query = f"SELECT {DUCKDB.to_timestamp('t')} FROM (SELECT '{moment}' AS t)"
+            assert duckdb.execute(query).fetchall() != [(None,)]
 
 
 @settings(max_examples=60)
