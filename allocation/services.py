@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from decimal import Decimal
@@ -17,9 +17,8 @@ from allocation.core.keys import DIMENSIONS, Key, Method, allocate
 from allocation.core.ledger import MAX_SUM, Ledger, build_ledger, spread_uncertain
 from allocation.core.restate import day_digests
 from allocation.core.revenue import recognise
-from allocation.models import (
-    RecognisedRevenue,
-)
+from allocation.hours import Numbered
+from allocation.models import RecognisedRevenue
 from allocation.registry import methods
 from finops.bulk import insert_rows, without_collector
 from finops.core.amounts import ZERO, exact_sum, plain
@@ -60,11 +59,12 @@ def allocate_load(*, load: Load, reading: ChargeReading, progress: Progress = si
             allocated = sql.parquet([str(keys)])
             progress("allocating", 1, 4)
             hours = lake.folder_of(load, "hourly") / "part-00000.parquet"
-            days = engine.execute(sql.ledger_days(relation, allocated))
+            numbered = Numbered(engine, relation, allocated)
+            days = engine.execute(sql.ledger_days(relation))
             # The engine goes on while Python fetches these and builds the ledger's rows.
-            written = pool.submit(_copy, engine.cursor(), sql.hourly(relation, allocated), hours)
+            written = pool.submit(numbered.write_hours, engine.cursor(), hours)
             rest = pool.submit(_rest_of, engine.cursor(), relation, allocated)
-            ledger = build_ledger(days.fetchall(), load.billing_period)
+            ledger = build_ledger(_exact(days.fetchall()), load.billing_period, numbered.key)
             digests = day_digests(ledger)
             progress("allocating", 2, 4)
             open_cost, candidates, steps, in_lake = rest.result()
@@ -93,6 +93,17 @@ def allocate_load(*, load: Load, reading: ChargeReading, progress: Progress = si
         files=files,
     )
     progress("allocating", 4, 4)
+
+
+def _exact(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """The rows of ``sql.ledger_days`` with decimals for texts."""
+    for day, until, bearer, service, billed, effective, listed, quantity, unit, lines in rows:
+        yield (
+            *(day, until, bearer, service, Decimal(billed), Decimal(effective)),
+            None if listed is None else Decimal(listed),
+            None if quantity is None else Decimal(quantity),
+            *(unit, lines),
+        )
 
 
 def _rest_of(
