@@ -38,38 +38,33 @@ class Numbered:
         import pyarrow as pa  # noqa: PLC0415  # loaded with the engine, not with the app
         import pyarrow.parquet as pq  # noqa: PLC0415
 
-        writer = None
         batches = engine.sql(sql.hours(self._charges)).to_arrow_reader(_ROW_GROUP)
-        try:
+        none = pa.RecordBatch.from_pylist([], schema=batches.schema)
+        with pq.ParquetWriter(
+            path,
+            self._table(none).schema,
+            compression="zstd",
+            # Amounts hardly repeat.
+            use_dictionary=[name for name in _COLUMNS if name not in sql.MEASURES],
+            write_statistics=["hour"],
+            store_schema=False,
+        ) as writer:
             for batch in batches:
-                columns = self._columns(batch)
-                table = pa.table({name: columns[name] for name in _COLUMNS})
-                writer = writer or pq.ParquetWriter(
-                    path,
-                    table.schema,
-                    compression="zstd",
-                    # Amounts hardly repeat.
-                    use_dictionary=[name for name in _COLUMNS if name not in sql.MEASURES],
-                    write_statistics=["hour"],
-                    store_schema=False,
-                )
-                writer.write_table(table, row_group_size=_ROW_GROUP)
-        finally:
-            if writer:
-                writer.close()
+                writer.write_table(self._table(batch))
 
-    def _columns(self, hours: Any) -> dict[str, Any]:
+    def _table(self, hours: Any) -> Any:
+        import pyarrow as pa  # noqa: PLC0415
+
         bearer, kind = hours.column("bearer"), hours.column("kind")
-        return {
+        columns = {
             **{name: hours.column(name) for name in hours.schema.names},
             **{name: spread(_one(self._bearers, name), bearer) for name in sql.BEARER},
-            **{
-                name: spread(_one(self._kinds, name), kind)
-                for name in (*sql.GROUP, "consumed_unit")
-            },
+            **{name: spread(_one(self._kinds, name), kind) for name in _OF_KIND},
         }
+        return pa.table({name: columns[name] for name in _COLUMNS})
 
 
+_OF_KIND = (*sql.GROUP, "consumed_unit")
 _COLUMNS = (
     *("hour", "accrued_until", *sql.BEARER, *sql.GROUP, *sql.MEASURES),
     *("consumed_unit", "lines"),

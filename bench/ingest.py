@@ -2,8 +2,9 @@
 
 Generates a CUR 2.0 delivery, then runs in turns, each in a process of its own: the product (verify,
 parse, type, allocate, write the lake, write the ledger), bare DuckDB reading the same list of columns from
-the same files, and pandas doing the product's work in chunks. Prints medians, their ratios and the peak
-memory of each. With DATABASE_URL the product writes to that server, into a database of its own.
+the same files, and pandas doing the product's work, which must come to the product's figures. Prints
+medians, their ratios and the peak memory of each. With DATABASE_URL product and pandas write to that
+server, into a database of their own.
 Targets: product ≤ 2.0 × DuckDB, ≥ 3 × faster than pandas, peak ≤ 1.5 GB.
 """
 

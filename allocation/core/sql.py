@@ -62,6 +62,7 @@ def numbered(charges: str, allocated: str) -> tuple[str, ...]:
     """
     kind = (*GROUP, "x_pool", "consumed_unit")
     nobody = ", ".join(f"'' AS {name}" for name in DIMENSIONS)
+    is_nobody = " AND ".join(f"pools.{name} = ''" for name in DIMENSIONS)
     return (
         f"""
         CREATE TABLE bearers AS
@@ -82,8 +83,8 @@ def numbered(charges: str, allocated: str) -> tuple[str, ...]:
                CAST(dense_rank() OVER (ORDER BY {", ".join(GROUP)}) - 1 AS INTEGER) AS service,
                pools.bearer AS pool_bearer, found.*
         FROM (SELECT DISTINCT {", ".join(kind)} FROM {charges}) AS found
-        LEFT JOIN bearers AS pools ON x_pool <> '' AND tenant = ''
-             AND tenant_rule = {_pool_rule("x_pool")}
+        LEFT JOIN bearers AS pools ON x_pool <> '' AND {is_nobody}
+             AND tenant_rule = {_pool_rule("x_pool")} AND tenant_confidence = 0
         """,
     )
 
