@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from decimal import Decimal
@@ -17,15 +17,14 @@ from allocation.core.keys import DIMENSIONS, Key, Method, allocate
 from allocation.core.ledger import MAX_SUM, Ledger, build_ledger, spread_uncertain
 from allocation.core.restate import day_digests
 from allocation.core.revenue import recognise
-from allocation.models import (
-    RecognisedRevenue,
-)
+from allocation.hours import Numbered
+from allocation.models import RecognisedRevenue
 from allocation.registry import methods
 from finops.bulk import insert_rows, without_collector
 from finops.core.amounts import ZERO, exact_sum, plain
 from finops.core.dialect import literal
 from finops.core.periods import Window
-from finops.engine import connect
+from finops.engine import connect, cursors
 from ingestion import lake
 from ingestion.core.delivery import ChargeReading
 from ingestion.core.tags import canonical, merge, parse_map
@@ -52,19 +51,24 @@ def allocate_load(*, load: Load, reading: ChargeReading, progress: Progress = si
     ledger = Ledger((), (), (), ())
     digests: dict[date, str] = {}
     if charges:
-        with connect() as engine, ThreadPoolExecutor(2, "beside") as pool:
+        with (
+            connect() as engine,
+            ThreadPoolExecutor(2, "beside") as pool,
+            cursors(engine, 2) as (hourly, other),
+        ):
             # The same files are read many times, and never change.
-            engine.execute("SET parquet_metadata_cache = true")
+            engine.execute("SET GLOBAL parquet_metadata_cache = true")
             relation = sql.parquet(charges)
             keys = _write_allocated(engine, relation, lake.folder_of(load, "allocated"))
             allocated = sql.parquet([str(keys)])
             progress("allocating", 1, 4)
             hours = lake.folder_of(load, "hourly") / "part-00000.parquet"
-            days = engine.execute(sql.ledger_days(relation, allocated)).fetchall()
-            # The engine goes on while Python builds the ledger's rows.
-            written = pool.submit(_copy, engine.cursor(), sql.hourly(relation, allocated), hours)
-            rest = pool.submit(_rest_of, engine.cursor(), relation, allocated)
-            ledger = build_ledger(days, load.billing_period)
+            numbered = Numbered(engine, relation, allocated)
+            days = engine.execute(sql.ledger_days(relation))
+            # The engine goes on while Python fetches these and builds the ledger's rows.
+            written = pool.submit(numbered.write_hours, hourly, hours)
+            rest = pool.submit(_rest_of, other, relation, allocated)
+            ledger = build_ledger(_exact(days.fetchall()), load.billing_period, numbered.key)
             digests = day_digests(ledger)
             progress("allocating", 2, 4)
             open_cost, candidates, steps, in_lake = rest.result()
@@ -93,6 +97,17 @@ def allocate_load(*, load: Load, reading: ChargeReading, progress: Progress = si
         files=files,
     )
     progress("allocating", 4, 4)
+
+
+def _exact(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """The rows of ``sql.ledger_days`` with decimals for texts."""
+    for day, until, bearer, service, billed, effective, listed, quantity, unit, lines in rows:
+        yield (
+            *(day, until, bearer, service, Decimal(billed), Decimal(effective)),
+            None if listed is None else Decimal(listed),
+            None if quantity is None else Decimal(quantity),
+            *(unit, lines),
+        )
 
 
 def _rest_of(
@@ -158,7 +173,11 @@ def _write_allocated(engine: duckdb.DuckDBPyConnection, charges: str, folder: Pa
 
 
 def _copy(engine: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
-    engine.execute(f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)")
+    # Level 1 writes amounts no larger than the default of 3, and faster.
+    engine.execute(
+        f"COPY ({query}) TO {literal(str(path))} "
+        "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
+    )
 
 
 def _rows(engine: duckdb.DuckDBPyConnection, path: Path) -> int:

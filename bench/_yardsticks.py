@@ -1,4 +1,4 @@
-"""The contenders of `bench/ingest.py`: each prints the seconds that its work took."""
+"""The contenders of `bench/ingest.py`: each prints the seconds that its work took, and what it found."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+_DATABASE = "finops_bench"
 
 
 def used_columns(path: Path) -> list[str]:
@@ -56,16 +58,41 @@ def product(folder: Path) -> None:
     if report.exit_code or row.difference:
         msg = f"The ledger is not right: {report}"
         raise SystemExit(msg)
-    print(took)
+    _say(took, _figures())
+
+
+def _figures() -> dict[str, float]:
+    """The product's sums and numbers of rows, for the yardstick that must find the same."""
+    from django.db.models import Sum
+
+    from allocation import models
+    from ingestion.models import LakeFile
+
+    days = models.LedgerDay.objects.aggregate(
+        **{name: Sum(name) for name in ("billed_cost", "effective_cost", "list_cost")}
+    )
+    tables: dict[str, Any] = {
+        "ledger_day": models.LedgerDay,
+        "ledger_month": models.LedgerMonth,
+        "pnl_day": models.PnlDay,
+        "pnl_month": models.PnlMonth,
+        "uncertain": models.UncertainCost,
+        "candidate": models.CandidateTenant,
+        "bridge": models.BridgeStep,
+    }
+    rows = {name: model.objects.count() for name, model in tables.items()}
+    rows["hourly"] = LakeFile.objects.filter(kind=LakeFile.Kind.HOURLY).aggregate(all=Sum("rows"))[
+        "all"
+    ]
+    return {name: float(value) for name, value in (days | rows).items()}
 
 
 def _fresh_database(connection: Any) -> None:
-    name = "finops_bench"
     with connection.cursor() as cursor:
-        cursor.execute(f"DROP DATABASE IF EXISTS {name}")
-        cursor.execute(f"CREATE DATABASE {name}")
+        cursor.execute(f"DROP DATABASE IF EXISTS {_DATABASE}")
+        cursor.execute(f"CREATE DATABASE {_DATABASE}")
     connection.close()
-    connection.settings_dict["NAME"] = name
+    connection.settings_dict["NAME"] = _DATABASE
 
 
 def bare_duckdb(folder: Path) -> None:
@@ -80,73 +107,36 @@ def bare_duckdb(folder: Path) -> None:
     duckdb.connect().execute(
         f"SELECT {counts} FROM read_csv([{listed}], header=true, all_varchar=true, quote='\"', escape='\"')"
     ).fetchall()
-    print(time.perf_counter() - began)
+    _say(time.perf_counter() - began)
 
 
 def in_pandas(folder: Path) -> None:
-    """The product's work as one would write it with pandas: in chunks, and with floats."""
-    import pandas as pd
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    """The product's work as one writes it with pandas."""
+    from bench import _pandas_ledger
 
-    paths = files_of(folder)
-    columns = used_columns(paths[0])
-    work = Path(os.environ["BENCH_WORK"])
-    names = ("tenant", "environment", "product", "team")
-    known: dict[tuple[str, str], tuple[str, ...]] = {}
-
-    def meaning(pair: tuple[str, str]) -> tuple[str, ...]:
-        if pair not in known:
-            tags = {**_tags(pair[0]), **_tags(pair[1])}
-            known[pair] = tuple(tags.get(name, "") for name in names)
-        return known[pair]
-
+    connection = _empty_database()
     began = time.perf_counter()
-    hourly = []
-    keys = [*names, "line_item_product_code", "product_region_code", "line_item_line_item_type"]
-    measures = [
-        "line_item_unblended_cost",
-        "line_item_usage_amount",
-        "pricing_public_on_demand_cost",
-    ]
-    writer = None
-    for path in paths:
-        for chunk in pd.read_csv(
-            path, usecols=columns, dtype=str, keep_default_na=False, chunksize=200_000
-        ):
-            for name in measures:
-                chunk[name] = pd.to_numeric(chunk[name]).fillna(0.0)
-            for name in ("line_item_usage_start_date", "line_item_usage_end_date"):
-                chunk[name] = pd.to_datetime(chunk[name], utc=True)
-            pairs = zip(chunk["tags"], chunk["resource_tags"], strict=True)
-            chunk[list(names)] = [meaning(pair) for pair in pairs]
-            table = pa.Table.from_pandas(chunk, preserve_index=False)
-            writer = writer or pq.ParquetWriter(
-                work / "lines.parquet", table.schema, compression="zstd"
-            )
-            writer.write_table(table.cast(writer.schema))
-            chunk["hour"] = chunk["line_item_usage_start_date"].dt.floor("h")
-            hourly.append(chunk.groupby(["hour", *keys], as_index=False)[measures].sum())
-    if writer:
-        writer.close()
-    hours = pd.concat(hourly).groupby(["hour", *keys], as_index=False)[measures].sum()
-    hours.to_parquet(work / "hourly.parquet", compression="zstd")
-    hours["day"] = hours["hour"].dt.strftime("%Y-%m-%d")
-    days = hours.groupby(["day", *keys], as_index=False)[measures].sum()
-    with sqlite3.connect(work / "pandas.sqlite3") as database:
-        days.to_sql("ledger", database, index=False)
-    print(time.perf_counter() - began)
+    figures = _pandas_ledger.run(files_of(folder), Path(os.environ["BENCH_WORK"]), connection)
+    _say(time.perf_counter() - began, figures)
 
 
-def _tags(text: str) -> dict[str, str]:
-    found: dict[str, str] = json.loads(text) if text else {}
-    return {
-        name.lower()
-        .removeprefix("resourcetags/")
-        .removeprefix("user:")
-        .removeprefix("user_"): value
-        for name, value in found.items()
-    }
+def _empty_database() -> Any:
+    """A connection to a database of the yardstick's own, where the product's would be."""
+    url = os.environ["DATABASE_URL"]
+    if url.startswith("sqlite"):
+        return sqlite3.connect(url.removeprefix("sqlite:///"))
+    import psycopg
+    from psycopg import conninfo
+
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute(f"DROP DATABASE IF EXISTS {_DATABASE}")
+        server.execute(f"CREATE DATABASE {_DATABASE}")
+    return psycopg.connect(conninfo.make_conninfo(url, dbname=_DATABASE))
+
+
+def _say(seconds: float, figures: dict[str, float] | None = None) -> None:
+    """The last line of a contender's output: how long it worked, and what it found."""
+    print(json.dumps({"seconds": seconds, "figures": figures or {}}))
 
 
 RUNS: dict[str, Callable[[Path], None]] = {

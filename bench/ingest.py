@@ -2,14 +2,17 @@
 
 Generates a CUR 2.0 delivery, then runs in turns, each in a process of its own: the product (verify,
 parse, type, allocate, write the lake, write the ledger), bare DuckDB reading the same list of columns from
-the same files, and pandas doing the product's work in chunks. Prints medians, their ratios and the peak
-memory of each. With DATABASE_URL the product writes to that server, into a database of its own.
+the same files, and pandas doing the product's work, which must come to the product's figures. Prints
+medians, their ratios and the peak memory of each. With DATABASE_URL product and pandas write to that
+server, into a database of their own.
 Targets: product ≤ 2.0 × DuckDB, ≥ 3 × faster than pandas, peak ≤ 1.5 GB.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import math
 import os
 import shutil
 import statistics
@@ -62,13 +65,16 @@ def measure(
     """Every contender once a round; the order turns, so that none always comes first."""
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     peaks: dict[str, int] = dict.fromkeys(contenders, 0)
+    found: dict[str, dict[str, float]] = {}
     for number in range(rounds):
         turn = number % len(contenders)
         for name in (*contenders[turn:], *contenders[:turn]):
-            took, peak = once(name, folder, scratch)
+            took, peak, figures = once(name, folder, scratch)
+            found[name] = figures
             seconds[name].append(took)
             peaks[name] = max(peaks[name], peak)
             print(f"  round {number + 1}: {name} {took:.1f} s, {peak / 1e6:,.0f} MB", flush=True)
+        must_agree(found)
     print(f"\n{'contender':<10} {'median s':>9} {'lines/s':>10} {'peak MB':>8} {'product is':>14}")
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     for name in contenders:
@@ -80,8 +86,8 @@ def measure(
         )
 
 
-def once(name: str, folder: Path, scratch: Path) -> tuple[float, int]:
-    """Seconds that the process says it worked, and its peak memory in bytes."""
+def once(name: str, folder: Path, scratch: Path) -> tuple[float, int, dict[str, float]]:
+    """Seconds that the process says it worked, its peak memory in bytes, and what it found."""
     work = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=scratch))
     environment = {
         **os.environ,
@@ -100,7 +106,18 @@ def once(name: str, folder: Path, scratch: Path) -> tuple[float, int]:
     shutil.rmtree(work)
     if status:
         sys.exit(f"{name} failed")
-    return float(output.split()[-1]), usage.ru_maxrss * 1024
+    said = json.loads(output.splitlines()[-1])
+    return said["seconds"], usage.ru_maxrss * 1024, said["figures"]
+
+
+def must_agree(found: dict[str, dict[str, float]]) -> None:
+    """Stop where product and pandas did not come to the same sums and the same numbers of rows."""
+    product, pandas = found.get("product"), found.get("pandas")
+    if not product or not pandas:
+        return
+    for name, value in product.items():
+        if not math.isclose(value, pandas[name], rel_tol=1e-6, abs_tol=1e-6):
+            sys.exit(f"{name}: the product has {value}, pandas {pandas[name]}")
 
 
 if __name__ == "__main__":

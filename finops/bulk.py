@@ -46,20 +46,19 @@ def insert_rows(
     quote = connection.ops.quote_name
     names = ", ".join(quote(field.column or field.attname) for field in fields)
     table = quote(model._meta.db_table)
-    convert = [_converter(field, connection) for field in fields]
-    prepared = _prepared(rows, convert)
     count = 0
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
+            texts = [_as_text(field, connection) for field in fields]
             with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
-                for batch in prepared:
-                    for row in batch:
-                        copy.write_row(row)
+                for batch in _prepared(rows, texts):
+                    copy.write("".join([f"{line}\n" for line in map("\t".join, batch)]))
                     count += len(batch)
             return count
+        convert = [_converter(field, connection) for field in fields]
         marks = ", ".join(["%s"] * len(fields))
         statement = f"INSERT INTO {table} ({names}) VALUES ({marks})"
-        for batch in prepared:
+        for batch in _prepared(rows, convert):
             cursor.executemany(statement, batch)
             count += len(batch)
     return count
@@ -72,10 +71,39 @@ def _converter(
     plain = field.target_field if isinstance(field, models.ForeignKey) else field
     if isinstance(plain, models.CharField | models.TextField | models.IntegerField):
         return None
-    if isinstance(plain, ScaledDecimalField) and connection.vendor == "sqlite":
+    if isinstance(plain, ScaledDecimalField):
         # Amounts hardly repeat: to remember them would cost more than it saves.
         return lambda value: None if value is None else plain.units(value)
     return _Remembering(partial(field.get_db_prep_save, connection=connection)).__getitem__
+
+
+def _as_text(
+    field: models.Field[Any, Any], connection: BaseDatabaseWrapper
+) -> Callable[[Any], str]:
+    """A value as ``COPY`` reads it; whole blocks of texts are several times faster than rows of values."""
+    from psycopg.adapt import PyFormat, Transformer  # noqa: PLC0415  # of PostgreSQL alone
+
+    plain = field.target_field if isinstance(field, models.ForeignKey) else field
+    if isinstance(plain, ScaledDecimalField):
+        places = plain.places
+        return lambda value: _NULL if value is None else f"{plain.units(value)}e-{places}"
+    transformer = Transformer(connection.connection)
+
+    def text(value: Any) -> str:
+        ready = field.get_db_prep_save(value, connection=connection)
+        if ready is None:
+            return _NULL
+        dumped = transformer.get_dumper(ready, PyFormat.TEXT).dump(ready)
+        return bytes(dumped or b"").decode().translate(_ESCAPED)
+
+    return _Remembering(text).__getitem__
+
+
+_NULL = "\\N"
+_ESCAPED = str.maketrans(
+    {"\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\v": "\\v", "\f": "\\f", "\r": "\\r"}
+)
+"""Source: PostgreSQL, "COPY", text format."""
 
 
 class _Remembering(dict[Any, Any]):

@@ -36,10 +36,24 @@ def connect(*, threads: int = 0) -> Iterator[duckdb.DuckDBPyConnection]:
             config["threads"] = threads
         connection = duckdb.connect(":memory:", config=config)
         try:
-            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute("SET GLOBAL TimeZone = 'UTC'")
             yield connection
         finally:
             connection.close()
+
+
+@contextmanager
+def cursors(
+    engine: duckdb.DuckDBPyConnection, count: int
+) -> Iterator[list[duckdb.DuckDBPyConnection]]:
+    """Connections to the same tables for other threads; whatever ends the block early interrupts them."""
+    made = [engine.cursor() for _ in range(count)]
+    try:
+        yield made
+    except BaseException:
+        for one in made:
+            one.interrupt()
+        raise
 
 
 def beside_another() -> int:

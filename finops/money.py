@@ -92,7 +92,7 @@ class ScaledDecimalField(models.Field):  # type: ignore[type-arg]  # see MoneyFi
     def units(self, value: Decimal) -> int:
         """``value`` in whole units, as SQLite stores it; raises ``ValueError`` like ``get_prep_value``."""
         try:
-            scaled = value.scaleb(self.places, context=_EXACT)
+            scaled = value.scaleb(self.places, _EXACT)
             whole = int(scaled)
         except (AttributeError, ValueError, ArithmeticError):  # no Decimal, or none that is finite
             whole, scaled = 0, None

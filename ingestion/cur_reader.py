@@ -190,7 +190,7 @@ class CurReader:
         if step.number == len(self.files) - 1:
             # Nothing is staged any more, and what is written stays as it is.
             engine.execute(f"SET threads = {os.cpu_count() or 1}")
-            engine.execute("SET parquet_metadata_cache = true")
+            engine.execute("SET GLOBAL parquet_metadata_cache = true")
         if written:
             self.tally.count(engine, _relation(written))
         return written

@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finops.arrow import spread
 from finops.core.dialect import DUCKDB
 from ingestion.core import aws_cur_columns as cur
 from ingestion.core import aws_cur_sql as sql
@@ -186,7 +187,7 @@ class ToldTexts:
             known |= {rows[number]: row for number, row in zip(new, values, strict=True)}
         told = zip(*(known[row] for row in rows), strict=True)
         return {
-            name: _spread(pa.array(values, self._types[name]), texts.combination)
+            name: spread(pa.array(values, self._types[name]), texts.combination)
             for name, values in zip(texts.told, told, strict=True)
         }
 
@@ -211,17 +212,6 @@ def _read(
         return _in_place(engine, query, combinations.num_rows)
     finally:
         engine.unregister("combinations")
-
-
-def _spread(values: Any, combination: Any) -> Any:
-    """Each row's value, by its combination."""
-    import pyarrow as pa  # noqa: PLC0415
-
-    if not pa.types.is_string(values.type) or values.null_count:
-        return values.take(combination)
-    # Each text once: readers are faster by the runs of equal ones.
-    once = values.dictionary_encode()
-    return pa.DictionaryArray.from_arrays(once.indices.take(combination), once.dictionary)
 
 
 def write_lines(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -78,8 +78,14 @@ class Ledger:
     rounded: dict[str, Decimal] = field(default_factory=dict)
 
 
-def build_ledger(rows: Iterable[Sequence[Any]], billing_period: date) -> Ledger:
+def build_ledger(
+    rows: Iterable[Sequence[Any]],
+    billing_period: date,
+    key_of: Callable[[tuple[Any, ...]], LedgerKey] = LedgerKey._make,
+) -> Ledger:
     """``rows`` as ``allocation.core.sql.daily`` gives them: day, until, key columns, measures.
+
+    Where something shorter stands for the key columns, ``key_of`` makes the key of it.
 
     Each measure is rounded once, on its day; monthly lines are accrued over their days after that.
     Months and the P&L table are sums of rounded days, so that a month is exactly its days.
@@ -101,7 +107,7 @@ def build_ledger(rows: Iterable[Sequence[Any]], billing_period: date) -> Ledger:
         number = numbers.get(about)
         if number is None:
             number = numbers[about] = len(keys)
-            keys.append(LedgerKey(*about))
+            keys.append(key_of(about))
             small.append(small_numbers.setdefault(_pnl_columns(keys[-1]), len(small_numbers)))
         whole = _amounts(row)
         currency = keys[number].billing_currency
@@ -189,7 +195,7 @@ def spread_uncertain(rows: Iterable[Sequence[Any]], billing_period: date) -> lis
     return spread
 
 
-_KEY, _BILLED = 2, 15
+_KEY, _BILLED = 2, -6
 """Where the key columns and the measures of a row of ``allocation.core.sql.daily`` begin."""
 
 

@@ -20,15 +20,14 @@ GROUP = (
     "granularity",
 )
 
+BEARER = (*DIMENSIONS, "tenant_rule", "tenant_confidence")
+"""Who bears a line, and the rule that says so."""
+
 KEY = ("x_tags", "x_resource_tags")
 """The columns of a charge line that make up its key, as the provider printed them."""
 
 POOL_VERSION = 1
-_RULE = f"CASE WHEN x_pool = '' THEN tenant_rule ELSE 'pool ' || x_pool || ' v{POOL_VERSION}' END"
-_SURE = "CASE WHEN x_pool = '' THEN tenant_confidence ELSE CAST(0 AS DECIMAL(4,2)) END"
 _UNTIL = "CASE WHEN granularity = 'month' THEN charge_period_end END"
-
-_UNTIL_OF_LINE = "CASE WHEN lines.granularity = 'month' THEN charge_period_end END"
 
 MEASURES = ("billed_cost", "effective_cost", "list_cost", "consumed_quantity")
 
@@ -54,41 +53,82 @@ def keys(charges: str) -> str:
     return f"SELECT DISTINCT {', '.join(KEY)} FROM {charges} ORDER BY ALL"
 
 
-def hourly(charges: str, allocated: str) -> str:
-    """Charge lines joined with what their key means, by hour (UTC).
+def numbered(charges: str, allocated: str) -> tuple[str, ...]:
+    """Statements that number what lines say in texts, so that millions of lines are grouped by numbers.
 
-    One row per unit of consumption. What lines say in texts is numbered first, so that millions of hours
-    are grouped by numbers. A line of a pool is borne by nobody yet, whatever its tags say.
+    They make the tables ``bearers`` (who bears a line, by which rule), ``keys`` (the bearer of each key)
+    and ``kinds`` (what a line is for; ``service`` numbers all of it but pool and unit). Numbers begin at 0
+    and go by the order of the texts. A line of a pool is borne by nobody yet, whatever its tags say.
+    """
+    kind = (*GROUP, "x_pool", "consumed_unit")
+    nobody = ", ".join(f"'' AS {name}" for name in DIMENSIONS)
+    is_nobody = " AND ".join(f"pools.{name} = ''" for name in DIMENSIONS)
+    return (
+        f"""
+        CREATE TABLE bearers AS
+        SELECT CAST(row_number() OVER (ORDER BY {", ".join(BEARER)}) - 1 AS INTEGER) AS bearer, *
+        FROM (SELECT {", ".join(BEARER)} FROM {allocated}
+              UNION
+              SELECT {nobody}, {_pool_rule("x_pool")}, CAST(0 AS DECIMAL(4,2))
+              FROM {charges} WHERE x_pool <> '')
+        """,
+        f"""
+        CREATE TABLE keys AS
+        SELECT {", ".join(KEY)}, bearer FROM {allocated} AS keys
+        JOIN bearers ON {_same("keys", "bearers", BEARER)}
+        """,
+        f"""
+        CREATE TABLE kinds AS
+        SELECT CAST(row_number() OVER (ORDER BY {", ".join(kind)}) - 1 AS INTEGER) AS kind,
+               CAST(dense_rank() OVER (ORDER BY {", ".join(GROUP)}) - 1 AS INTEGER) AS service,
+               pools.bearer AS pool_bearer, found.*
+        FROM (SELECT DISTINCT {", ".join(kind)} FROM {charges}) AS found
+        LEFT JOIN bearers AS pools ON x_pool <> '' AND {is_nobody}
+             AND tenant_rule = {_pool_rule("x_pool")} AND tenant_confidence = 0
+        """,
+    )
+
+
+def hours(charges: str) -> str:
+    """Charge lines by hour (UTC), bearer, kind and so unit, as ``numbered`` has numbered them.
+
     ``accrued_until`` is the end of a monthly line's charge period: it belongs to every day until then.
     """
-    about = (*DIMENSIONS, "tenant_rule", "tenant_confidence")
-    kind = (*GROUP, "x_pool", "consumed_unit")
-    bearers = ", ".join(
-        f"CASE WHEN x_pool = '' THEN {name} ELSE '' END AS {name}" for name in DIMENSIONS
-    )
     return f"""
-        WITH bearers AS MATERIALIZED (
-            SELECT row_number() OVER () AS bearer, *
-            FROM (SELECT DISTINCT {", ".join(about)} FROM {allocated})
-        ), keys AS (
-            SELECT {", ".join(KEY)}, bearer FROM {allocated} AS keys
-            JOIN bearers ON {_same("keys", "bearers", about)}
-        ), kinds AS MATERIALIZED (
-            SELECT row_number() OVER () AS kind, *
-            FROM (SELECT DISTINCT {", ".join(kind)} FROM {charges})
-        ), hours AS (
-            SELECT date_trunc('hour', charge_period_start) AS hour, {_UNTIL_OF_LINE} AS accrued_until,
-                   CASE WHEN kinds.x_pool = '' THEN bearer ELSE 0 END AS bearer, kind,
-                   {", ".join(f"CAST(sum({name}) AS DECIMAL(38,18)) AS {name}" for name in MEASURES)},
-                   CAST(count(*) AS BIGINT) AS lines
-            FROM {charges} AS lines
-            JOIN keys USING ({", ".join(KEY)})
-            JOIN kinds ON {_same("lines", "kinds", kind)}
-            GROUP BY ALL
-        )
-        SELECT hour, accrued_until, {bearers}, {_RULE} AS tenant_rule, {_SURE} AS tenant_confidence,
-               {", ".join(GROUP)}, {", ".join(MEASURES)}, consumed_unit, lines
-        FROM hours JOIN kinds USING (kind) LEFT JOIN bearers USING (bearer)
+        SELECT date_trunc('hour', charge_period_start) AS hour, {_UNTIL} AS accrued_until,
+               {_NUMBERS} AS bearer, kind,
+               {", ".join(f"CAST(sum({name}) AS DECIMAL(38,18)) AS {name}" for name in MEASURES)},
+               CAST(count(*) AS BIGINT) AS lines
+        FROM {_with_numbers(charges)}
+        GROUP BY ALL
+    """
+
+
+def ledger_days(charges: str) -> str:
+    """The same by day, bearer and service: what ``daily`` makes of the hours, without waiting for them.
+
+    Amounts are texts, of which Python makes decimals faster than the engine does.
+    """
+    return f"""
+        SELECT day, until, bearer, service,
+               {", ".join(f"CAST({name} AS VARCHAR)" for name in MEASURES)}, consumed_unit, lines
+        FROM (SELECT CAST(charge_period_start AS DATE) AS day, CAST({_UNTIL} AS DATE) AS until,
+                     {_NUMBERS} AS bearer, service, {_SUMS}, CAST(count(*) AS BIGINT) AS lines
+              FROM {_with_numbers(charges)}
+              GROUP BY ALL)
+        ORDER BY day, until, bearer, service
+    """
+
+
+_NUMBERS = "coalesce(pool_bearer, bearer)"
+
+
+def _with_numbers(charges: str) -> str:
+    kind = (*GROUP, "x_pool", "consumed_unit")
+    return f"""
+        (SELECT lines.*, bearer, kind, service, pool_bearer FROM {charges} AS lines
+         JOIN keys USING ({", ".join(KEY)})
+         JOIN kinds ON {_same("lines", "kinds", kind)})
     """
 
 
@@ -96,24 +136,13 @@ def _same(one: str, other: str, names: Sequence[str]) -> str:
     return " AND ".join(f"{one}.{name} IS NOT DISTINCT FROM {other}.{name}" for name in names)
 
 
-def ledger_days(charges: str, allocated: str) -> str:
-    """The same by day: what ``daily`` makes of ``hourly``, without waiting for it."""
-    borne = ", ".join(
-        f"CASE WHEN x_pool = '' THEN {name} ELSE '' END AS {name}" for name in DIMENSIONS
-    )
-    return f"""
-        SELECT CAST(charge_period_start AS DATE) AS day, CAST({_UNTIL} AS DATE) AS until, {borne},
-               {_RULE} AS tenant_rule, {_SURE} AS tenant_confidence, {", ".join(GROUP)},
-               {_SUMS}, CAST(count(*) AS BIGINT) AS lines
-        FROM {charges} JOIN {allocated} USING ({", ".join(KEY)})
-        GROUP BY ALL
-        ORDER BY ALL
-    """
+def _pool_rule(pool: str) -> str:
+    return f"'pool ' || {pool} || ' v{POOL_VERSION}'"
 
 
 def daily(hourly_relation: str) -> str:
     """Hourly rows by day (UTC): the ledger before rounding and before monthly lines are accrued."""
-    columns = (*DIMENSIONS, "tenant_rule", "tenant_confidence", *GROUP)
+    columns = (*BEARER, *GROUP)
     return f"""
         SELECT CAST(hour AS DATE) AS day, CAST(accrued_until AS DATE) AS until, {", ".join(columns)},
                {_SUMS}, CAST(sum(lines) AS BIGINT) AS lines

@@ -9,7 +9,7 @@ from __future__ import annotations
 from finops.core.dialect import Dialect, literal
 from finops.core.focus import ServiceCategory as Category
 
-_SERVICES: dict[str, tuple[str, Category]] = {
+SERVICES: dict[str, tuple[str, Category]] = {
     "AmazonEC2": ("Amazon Elastic Compute Cloud", Category.COMPUTE),
     "AWSLambda": ("AWS Lambda", Category.COMPUTE),
     "AmazonECS": ("Amazon Elastic Container Service", Category.COMPUTE),
@@ -74,8 +74,8 @@ _SERVICES: dict[str, tuple[str, Category]] = {
     "AWSAmplify": ("AWS Amplify", Category.WEB),
 }
 
-_TRAFFIC = ("DataTransfer", "NatGateway", "AWS-Out-Bytes", "AWS-In-Bytes", "CloudFront-Out-Bytes")
-_DISKS = ("EBS:", "EBS-")
+TRAFFIC = ("DataTransfer", "NatGateway", "AWS-Out-Bytes", "AWS-In-Bytes", "CloudFront-Out-Bytes")
+DISKS = ("EBS:", "EBS-")
 
 
 def service_columns(has_title: bool, has_product: bool, dialect: Dialect) -> dict[str, str]:
@@ -93,8 +93,8 @@ def service_columns(has_title: bool, has_product: bool, dialect: Dialect) -> dic
         known = " OR ".join(f"{name} IS NOT NULL" for name in names)
         names.append(f"CASE WHEN {known} THEN NULL ELSE {product} END")
     names += ["nullif(x_service_code, '')", "'Unnamed service'"]
-    traffic = " OR ".join(f"contains(x_usage_type, {literal(mark)})" for mark in _TRAFFIC)
-    disks = " OR ".join(f"contains(x_usage_type, {literal(mark)})" for mark in _DISKS)
+    traffic = " OR ".join(f"contains(x_usage_type, {literal(mark)})" for mark in TRAFFIC)
+    disks = " OR ".join(f"contains(x_usage_type, {literal(mark)})" for mark in DISKS)
     return {
         "service_name": f"substr(coalesce({', '.join(names)}), 1, 200)",
         "service_category": (
@@ -109,6 +109,6 @@ def service_relation() -> str:
     """The table of services as a relation, to be joined on ``services.code = x_service_code``."""
     rows = ", ".join(
         f"({literal(code)}, {literal(name)}, {literal(category.value)})"
-        for code, (name, category) in _SERVICES.items()
+        for code, (name, category) in SERVICES.items()
     )
     return f"(VALUES {rows}) AS services(code, name, category)"

@@ -52,6 +52,20 @@ def test_no_rows_are_no_rows(owner):
     assert insert_rows(RevenueRow, COLUMNS, []) == 0
 
 
+@pytest.mark.parametrize(
+    "text", ["\\N", "\\", "a\tb", "a\nb\r", "\\.", "\b\v\f", "é\u2028\U0001f600", " ", ""]
+)
+def test_texts_that_mean_something_to_the_database_are_only_texts(owner, text):
+    row = rows(owner, [Decimal(1)])[0]
+    insert_rows(RevenueRow, COLUMNS, [(*row[:6], f"i{text}", text)])
+    assert RevenueRow.objects.values_list("invoice_id", "line_id").get() == (f"i{text}", text)
+
+
+def test_a_float_is_refused_as_money(owner):
+    with pytest.raises(ValueError, match="money is a Decimal"):
+        insert_rows(RevenueRow, COLUMNS, rows(owner, [0.1]))  # type: ignore[list-item]
+
+
 @given(
     st.decimals(allow_nan=True, allow_infinity=True, places=None)
     | st.integers()

@@ -169,12 +169,12 @@ def _fails_once():
 
     calls = []
 
-    def build(rows, billing_period):
+    def build(*arguments):
         calls.append(1)
         if len(calls) == 1:
             msg = "disk quota"
             raise OSError(msg)
-        return build_ledger(rows, billing_period)
+        return build_ledger(*arguments)
 
     return build
 
