@@ -28,6 +28,15 @@ class ApiView(APIView):
     needs: ClassVar[Mapping[str, Capability]] = {}
     http_method_names = ["get", "head", "post"]
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Count the request before anything refuses it: a client that is refused asks again as often."""
+        self.perform_authentication(request)
+        super().check_throttles(request)
+        super().initial(request, *args, **kwargs)
+
+    def check_throttles(self, request: Request) -> None:
+        """Done by ``initial``, once a request."""
+
     def finalize_response(
         self, request: Request, response: Any, *args: Any, **kwargs: Any
     ) -> Response:

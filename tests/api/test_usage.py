@@ -57,7 +57,7 @@ def test_a_batch_says_what_became_of_each_record(root, send):
 
 def test_what_was_sent_is_read_back_exactly(root, send):
     sent = record("a", quantity="0.0001", host="h", path_prefix="/p", bucket="b", zone="z")
-    send(root, sent, record("b", quantity="1e3", is_sampled=True, tenant=None))
+    send(root, sent, record("b", quantity="1000", is_sampled=True, tenant=None))
     page = root.get(f"{V1}/usage").json()
     first, second = page["results"]
     assert {name: first[name] for name in sent} == sent
