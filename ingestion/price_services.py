@@ -113,6 +113,7 @@ def _write(
 ) -> PriceListEntry:
     return PriceListEntry.objects.create(
         **columns_of(price),
+        stated_until=price.valid_until,
         reason=reason.strip(),
         replaces=replaces,
         changed_by=by,

@@ -100,7 +100,6 @@ def columns_of(price: Price) -> dict[str, Any]:
         "minimum_charge": price.minimum_charge,
         "valid_from": price.valid_from,
         "valid_until": price.valid_until,
-        "stated_until": price.valid_until,
         "source": price.source,
         "source_read_on": price.source_read_on,
         "note": price.note,

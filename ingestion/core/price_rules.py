@@ -73,7 +73,9 @@ def problems_of(price: Price) -> list[tuple[str, str]]:
     if not _CURRENCY.fullmatch(price.currency):
         found.append(("currency", "Write three capital letters (ISO 4217), for example USD."))
     if not 1 <= price.unit_size <= _MOST_UNITS:
-        found.append(("unit_size", f"A unit holds 1 or more of what is counted, at most {_MOST_UNITS}."))
+        found.append(
+            ("unit_size", f"A unit holds 1 or more of what is counted, at most {_MOST_UNITS}.")
+        )
     for name, places in _PLACES.items():
         value: Decimal = getattr(price, name)
         found += [(name, sentence) for sentence in _problems_of_size(value, places)]

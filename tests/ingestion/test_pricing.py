@@ -11,6 +11,7 @@ import pytest
 
 from finops.core.amounts import AmountError, exact_sum, to_cents
 from ingestion.core.list_prices import AWS_GB, CLOUDFLARE_GB, LIST_PRICES, MILLION
+from ingestion.core.meters import AWS, TSA
 from ingestion.core.price_rules import problems_of
 from ingestion.core.pricing import (
     Price,
@@ -201,6 +202,11 @@ def test_the_marginal_rate_leaves_rounding_aside():
     class_b = LISTED["r2_ia_class_b"]
     assert cost(class_b, 10) == cost(class_b, 11)
     assert marginal_rate(class_b, 10) * MILLION == Fraction("0.90")
+
+
+def test_the_fee_of_a_plan_is_due_where_nothing_was_used():
+    (plan,), _ = month_cost(LISTED, {"workers_plan": 0})
+    assert plan.cost == Decimal(5)
 
 
 def test_nothing_used_has_no_average_rate():

@@ -70,6 +70,29 @@ def test_a_whole_record_is_a_fact():
 
 
 @pytest.mark.parametrize(
+    "hour",
+    [
+        "2026-04-30T10:00Z",
+        "2026-04-30T10:00:00.000Z",
+        "2026-04-30T12:00:00+02:00",
+        "2026-04-30T15:30:00.0+05:30",
+        "2026-04-29T23:00:00-11:00",
+    ],
+)
+def test_an_hour_may_be_written_with_any_offset(hour):
+    ((one,), _) = read(record(hour=hour))
+    assert one.fact.hour.isoformat() == "2026-04-30T10:00:00+00:00"
+
+
+def test_null_says_that_an_optional_field_is_absent():
+    absent = record(tenant=None)
+    nulls = dict.fromkeys(("tenant", "is_sampled", *DIMENSIONS))
+    ((one, other), refused) = read(absent, {**absent, **nulls})
+    assert refused == []
+    assert (one.tenant, one.fact) == (other.tenant, other.fact)
+
+
+@pytest.mark.parametrize(
     ("changed", "reason"),
     [
         ({"record_id": None}, "record_id is missing."),
