@@ -31,11 +31,9 @@ class ApiView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Count the request before anything refuses it: a client that is refused asks again as often."""
         self.perform_authentication(request)
-        super().check_throttles(request)
+        self.check_throttles(request)
+        self.throttle_classes = ()  # of this request alone: it is counted once
         super().initial(request, *args, **kwargs)
-
-    def check_throttles(self, request: Request) -> None:
-        """Done by ``initial``, once a request."""
 
     def finalize_response(
         self, request: Request, response: Any, *args: Any, **kwargs: Any

@@ -186,7 +186,7 @@ def test_a_charset_that_is_none_of_text_is_left_out(db, parameter):
     assert json.loads(body)["type"] == "urn:finops:problem:unauthenticated"
 
 
-def test_other_parameters_of_a_content_type_stay():
+def test_other_parameters_of_a_content_type_stay(db):
     seen: list[str] = []
     environ = RequestFactory().get("/").environ
     for sent in (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -159,7 +160,7 @@ def test_an_index_answers_what_is_read_of_usage(root, send, django_assert_num_qu
     assert (found.first, found.days) == (date(2026, 4, 28), {date(2026, 4, 30)})
     for query in asked.captured_queries:
         assert "django_" not in query["sql"]  # a function of Python, for every record
-    lists = {
+    lists: dict[str, Any] = {
         "usage_source_id": {"source": source.slug},
         "usage_metric_id": {"metric": "requests"},
         "usage_tenant_id": {"tenant": "acme"},
