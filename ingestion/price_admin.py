@@ -244,10 +244,14 @@ class PriceListEntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django
 
     def _version_parts(self, version: PriceListEntry) -> tuple[str, ...]:
         days = f"{version.valid_from} to {self.until(version)}"
+        if version.is_replaced:
+            days = f"corrected, holds on no day; was from {version.valid_from}"
+        if version.stated_until not in (None, version.valid_until):
+            days += f", written to end on {version.stated_until}"
         return (
             reverse("admin:ingestion_pricelistentry_change", args=[version.pk]),
             f"{version.pk}",
-            "corrected, holds on no day" if version.is_replaced else days,
+            days,
             self.price_shown(version),
             f"{version.changed_at:%Y-%m-%d %H:%M} UTC",
             self.made_by(version),

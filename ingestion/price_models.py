@@ -72,6 +72,12 @@ class PriceListEntry(models.Model):
         blank=True,
         help_text="First day on which it holds no more. Empty: until further notice.",
     )
+    stated_until = models.DateField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="The end that it was written with; a later version may have closed it sooner.",
+    )
     source = models.CharField(
         max_length=300, help_text="The vendor's page or the contract that says so."
     )

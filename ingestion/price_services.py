@@ -69,7 +69,7 @@ def change_price(*, entry_id: int, price: Price, reason: str, by: User | None) -
     """A new version of an entry, which ends where the new one begins. Raises ``PriceRefusedError``.
 
     Meter and account stay. A version that begins where the old one began, or before, is a correction: the
-    old one then holds on no day and is kept to be read.
+    old one then holds on no day and is kept to be read. ``stated_until`` keeps the end that it was written with.
     """
     old = PriceListEntry.objects.get(pk=entry_id)
     price = replace(price, provider=old.provider, meter=old.meter, account=old.account)
@@ -93,6 +93,18 @@ def _problems_of_change(price: Price, changed: PriceListEntry) -> list[tuple[str
         price_of(changed), price.valid_from
     ):
         return [("valid_from", f"The present version would end within a month. {WHOLE_MONTH}")]
+    ends_sooner = price.valid_until is not None and (
+        changed.valid_until is None or price.valid_until < changed.valid_until
+    )
+    if price.valid_from > changed.valid_from and ends_sooner:
+        until = changed.valid_until or "further notice"
+        end = f"with the end {until}" if changed.valid_until else "without an end"
+        msg = (
+            f"The present version holds until {until}, and nothing would follow this change on "
+            f"{price.valid_until}: make it {end}, then make what holds from {price.valid_until} "
+            "a change of its own."
+        )
+        return [("valid_until", msg)]
     return []
 
 
@@ -101,6 +113,7 @@ def _write(
 ) -> PriceListEntry:
     return PriceListEntry.objects.create(
         **columns_of(price),
+        stated_until=price.valid_until,
         reason=reason.strip(),
         replaces=replaces,
         changed_by=by,

@@ -11,7 +11,6 @@ from django.db.models import F
 from django.utils.text import slugify
 
 from finops.logs import mask_row, redact
-from finops.models import Tenant
 from finops.services import tenants_by_slug
 from ingestion.core.usage_records import (
     DIMENSIONS,
@@ -73,10 +72,8 @@ def take_usage(
         # Batches of one source wait for each other here, so that two never write the same record.
         source = Source.objects.select_for_update().get(pk=made.pk)
         sent, refused = read_records(items, now=now, tenants=tenants)
-        known = tenants_by_slug(
-            slugs={record.tenant for record in sent if record.tenant}, discovered=True
-        )
-        rows, duplicates = _new_rows(source, sent, refused, items, now=now, tenants=known)
+        new, duplicates = _new_records(source, sent, refused, items)
+        rows = _rows(source, new, now=now)
         UsageRecord.objects.bulk_create(rows, batch_size=_BATCH)
         # A reason quotes what was sent, which may be a secret in the wrong field.
         shown = [
@@ -88,23 +85,51 @@ def take_usage(
     return Receipt(source.slug, len(rows), duplicates, tuple(shown))
 
 
-def _new_rows(
+def _new_records(
     source: Source,
     sent: Sequence[SentRecord],
     refused: list[RefusedRecord],
     items: Sequence[object],
-    *,
-    now: datetime,
-    tenants: dict[str, Tenant],
-) -> tuple[list[UsageRecord], int]:
-    """The rows that are new, and how many were there; contradictions join ``refused``."""
+) -> tuple[list[SentRecord], int]:
+    """The records that are new, and how many were there; contradictions join ``refused``."""
     ids = [record.record_id for record in sent]
-    seen: dict[str, UsageRecord] = {
-        row.record_id: row for row in UsageRecord.objects.filter(source=source, record_id__in=ids)
-    }
-    rows, duplicates = [], 0
+    kept = UsageRecord.objects.select_related("tenant").filter(source=source, record_id__in=ids)
+    seen = {row.record_id: _kept(row) for row in kept}
+    new, duplicates = [], 0
     for record in sent:
-        row = UsageRecord(
+        said = _said(record)
+        first = seen.setdefault(record.record_id, said)
+        if first is said:
+            new.append(record)
+        elif first == said:
+            duplicates += 1
+        else:
+            reason = (
+                "This record_id was sent before with other values, which stay: give each record "
+                "an id of its own."
+            )
+            refused.append(refuse(record.index, items[record.index], reason))
+    return new, duplicates
+
+
+def _kept(row: UsageRecord) -> tuple[object, ...]:
+    tenant = row.tenant.slug if row.tenant else ""
+    dimensions = (getattr(row, name) for name in DIMENSIONS)
+    return (row.hour, row.metric, row.quantity, tenant, row.is_sampled, *dimensions)
+
+
+def _said(record: SentRecord) -> tuple[object, ...]:
+    fact = record.fact
+    dimensions = (getattr(fact, name) for name in DIMENSIONS)
+    return (fact.hour, fact.metric, fact.quantity, record.tenant, fact.is_sampled, *dimensions)
+
+
+def _rows(source: Source, new: Sequence[SentRecord], *, now: datetime) -> list[UsageRecord]:
+    """Rows of new records. Only these make a tenant: what was refused names none that there is."""
+    named = {record.tenant for record in new if record.tenant}
+    tenants = tenants_by_slug(slugs=named, discovered=True)
+    return [
+        UsageRecord(
             source=source,
             record_id=record.record_id,
             hour=record.fact.hour,
@@ -115,23 +140,8 @@ def _new_rows(
             received_at=now,
             **{name: getattr(record.fact, name) for name in DIMENSIONS},
         )
-        first = seen.setdefault(record.record_id, row)
-        if first is row:
-            rows.append(row)
-        elif _said(first) == _said(row):
-            duplicates += 1
-        else:
-            reason = (
-                "This record_id was sent before with other values, which stay: give each record "
-                "an id of its own."
-            )
-            refused.append(refuse(record.index, items[record.index], reason))
-    return rows, duplicates
-
-
-def _said(row: UsageRecord) -> tuple[object, ...]:
-    names = ("hour", "metric", "quantity", "tenant_id", "is_sampled", *DIMENSIONS)
-    return tuple(getattr(row, name) for name in names)
+        for record in new
+    ]
 
 
 def _book(

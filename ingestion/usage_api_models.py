@@ -27,6 +27,7 @@ class UsageRecord(models.Model):
         blank=True,
         on_delete=models.PROTECT,
         related_name="+",
+        db_index=False,
         help_text="Whom the sender names; empty where nobody is named.",
     )
     account = models.CharField(max_length=100, blank=True)
@@ -50,6 +51,11 @@ class UsageRecord(models.Model):
         indexes = [
             models.Index(fields=["source", "hour"], name="usage_source_hour"),
             models.Index(fields=["metric", "hour"], name="usage_metric_hour"),
+            models.Index(fields=["hour"], name="usage_hour"),
+            # A page of a filtered list is read in the order of ids.
+            models.Index(fields=["source", "id"], name="usage_source_id"),
+            models.Index(fields=["metric", "id"], name="usage_metric_id"),
+            models.Index(fields=["tenant", "id"], name="usage_tenant_id"),
         ]
 
     def __str__(self) -> str:

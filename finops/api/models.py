@@ -58,6 +58,19 @@ class ApiToken(models.Model):
         return "expired" if self.expires_at <= now else "active"
 
 
+class TokenName(models.Model):
+    """Whose tokens bear a name. Usage that tokens of one name send is one source, so a name has one owner."""
+
+    name = models.CharField(max_length=60, unique=True)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.owner}"
+
+
 class KeptAnswer(models.Model):
     """What a write answered, to be given again to the same request: written with the write's effect."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
@@ -104,8 +105,8 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response:
     if header := getattr(answer, "auth_header", None):
         response["WWW-Authenticate"] = header
     wait = getattr(answer, "wait", None) or getattr(answer, "retry_after", 0)
-    if wait:
-        response["Retry-After"] = str(int(wait) + (wait % 1 > 0))
+    if wait or isinstance(answer, exceptions.Throttled):
+        response["Retry-After"] = str(max(1, ceil(wait or 1)))
     return response
 
 

@@ -28,6 +28,13 @@ class ApiView(APIView):
     needs: ClassVar[Mapping[str, Capability]] = {}
     http_method_names = ["get", "head", "post"]
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Count the request before anything refuses it: a client that is refused asks again as often."""
+        self.perform_authentication(request)
+        self.check_throttles(request)
+        self.throttle_classes = ()  # of this request alone: it is counted once
+        super().initial(request, *args, **kwargs)
+
     def finalize_response(
         self, request: Request, response: Any, *args: Any, **kwargs: Any
     ) -> Response:

@@ -63,7 +63,8 @@ TUNABLES: dict[str, Tunable] = {
             unit="USD per GB of 10^9 bytes",
             low=Decimal(0),
             high=Decimal(10),
-            help_text="What Cloudflare's contract charges for traffic, where the price list has no entry.",
+            help_text="What Cloudflare's contract charges for traffic, where the price list has no entry. It is "
+            "kept and read back, and makes no figure of a page in this version.",
         ),
     )
 }

@@ -20,17 +20,18 @@ from finops.core.amounts import plain
 from finops.models import User
 from finops.permissions import Capability, scoped_slugs
 from ingestion.core.usage import METRICS
-from ingestion.core.usage_records import DIMENSIONS, MAX_RECORD_ID
+from ingestion.core.usage_records import DIMENSIONS, MAX_RECORD_ID, QUANTITY
 from ingestion.usage_api import take_usage
 from ingestion.usage_api_models import UsageRecord
 from ingestion.usage_selectors import usage_records
 
 _METRICS = [(metric.id, f"{metric.title} ({metric.unit})") for metric in METRICS.values()]
-_QUANTITY = r"^[0-9]{1,14}(\.[0-9]{1,4})?$"
 
 
 def _dimension(name: str) -> serializers.CharField:
-    return serializers.CharField(required=False, max_length=DIMENSIONS[name])
+    return serializers.CharField(
+        required=False, allow_null=True, allow_blank=True, max_length=DIMENSIONS[name]
+    )
 
 
 class SentUsageSerializer(serializers.Serializer[Any]):
@@ -41,10 +42,14 @@ class SentUsageSerializer(serializers.Serializer[Any]):
         rf"^[!-~]{{1,{MAX_RECORD_ID}}}$",
         help_text="Your own name of it; each counts once for a token's name.",
     )
-    hour = serializers.DateTimeField(help_text="Start of the hour, UTC: 2026-04-30T13:00:00Z.")
+    hour = serializers.DateTimeField(
+        help_text="Start of a whole hour of UTC, with any offset: 2026-04-30T13:00:00Z."
+    )
     metric = serializers.ChoiceField(_METRICS)
-    quantity = serializers.RegexField(_QUANTITY, help_text="Decimal, in the metric's unit.")
-    tenant = serializers.CharField(required=False, max_length=63, help_text="Slug.")
+    quantity = serializers.RegexField(QUANTITY, help_text="Decimal, in the metric's unit.")
+    tenant = serializers.CharField(
+        required=False, allow_null=True, allow_blank=True, max_length=63, help_text="Slug."
+    )
     account = _dimension("account")
     zone = _dimension("zone")
     host = _dimension("host")
@@ -53,7 +58,9 @@ class SentUsageSerializer(serializers.Serializer[Any]):
     script = _dimension("script")
     bucket = _dimension("bucket")
     storage_class = _dimension("storage_class")
-    is_sampled = serializers.BooleanField(required=False, help_text="An estimate from a sample.")
+    is_sampled = serializers.BooleanField(
+        required=False, allow_null=True, help_text="An estimate from a sample."
+    )
 
 
 class UsageBatchSerializer(serializers.Serializer[Any]):

@@ -1,5 +1,7 @@
-"""Vendors' public list prices, as their pages said on the day they were read. Pure data.
+"""Vendors' public list prices, as they were read on a day. Pure data.
 
+Those of Cloudflare are from Cloudflare's own pages. Those of AWS and of time stamps are second-hand: ``source``
+names what was read, not the vendor's page, and says so; check them against your own account.
 They begin with 2026, the year in which they were read: an earlier month needs an entry of its own.
 CloudFront is not here, because no page confirmed its prices; bytes from the edge cost what the contract or
 ``PRICING_EDGE_BYTES_PER_GB`` says. A gigabyte has 10^9 bytes at Cloudflare and 2^30 at AWS.
@@ -25,9 +27,11 @@ _DOCS = "https://developers.cloudflare.com"
 _WORKERS = f"{_DOCS}/workers/platform/pricing/"
 _R2 = f"{_DOCS}/r2/pricing/"
 _LOGPUSH = f"{_DOCS}/logs/logpush/pricing/"
-_AWS = "https://aws.amazon.com/ec2/pricing/on-demand/"
-_NAT = "https://aws.amazon.com/vpc/pricing/"
-_US_EAST = "US East (N. Virginia), read second-hand; other regions differ."
+_AWS = "Second-hand, not AWS's own page: leanopstech 2026-04, wring.co 2026-03, egresscost.com"
+_TSA = "Second-hand, not the vendor's own list: stampr.eu"
+_REGION = (
+    "Read second-hand, depends on the region: compare with aws.amazon.com before you rely on it."
+)
 
 
 def _cloudflare(
@@ -38,6 +42,7 @@ def _cloudflare(
     source: str,
     *,
     included: int = 0,
+    monthly_fee: str = "0",
     rounding: Rounding = Rounding.EXACT,
     note: str = "",
 ) -> Price:
@@ -48,6 +53,7 @@ def _cloudflare(
         unit_size=unit_size,
         unit_price=Decimal(unit_price),
         included=Decimal(included),
+        monthly_fee=Decimal(monthly_fee),
         rounding=rounding,
         valid_from=HELD_FROM,
         source=source,
@@ -67,11 +73,10 @@ def _aws(
     unit: str,
     unit_size: int,
     unit_price: str,
-    source: str,
     *,
     included: int = 0,
     tiers: tuple[Tier, ...] = (),
-    note: str = _US_EAST,
+    note: str = _REGION,
 ) -> Price:
     return Price(
         provider=AWS,
@@ -82,7 +87,7 @@ def _aws(
         included=Decimal(included),
         tiers=tiers,
         valid_from=HELD_FROM,
-        source=source,
+        source=_AWS,
         source_read_on=READ_ON,
         note=note,
     )
@@ -95,9 +100,11 @@ LIST_PRICES: tuple[Price, ...] = (
         "workers_plan",
         "account",
         1,
-        "5",
+        "0",
         _WORKERS,
-        note="Due whatever is used; what requests and CPU time include is part of it.",
+        monthly_fee="5",
+        note="Due for each account of the plan, whatever it uses; what requests and CPU time include is part "
+        "of it.",
     ),
     _cloudflare("worker_requests", "million requests", MILLION, "0.30", _WORKERS, included=10),
     _cloudflare(
@@ -125,18 +132,17 @@ LIST_PRICES: tuple[Price, ...] = (
         "GB",
         AWS_GB,
         "0.09",
-        _AWS,
         included=100,
         tiers=(
             Tier(Decimal(10240), Decimal("0.085")),
             Tier(Decimal(51200), Decimal("0.07")),
             Tier(Decimal(153600), Decimal("0.05")),
         ),
-        note=f"{_US_EAST} The 100 GB are shared by all services; tiers count beyond them, 1 TB is 1024 GB.",
+        note=f"{_REGION} The 100 GB are shared by all services; tiers count beyond them, 1 TB is 1024 GB.",
     ),
-    _aws("inter_az_bytes", "GB", AWS_GB, "0.01", _AWS, note=f"{_US_EAST} Charged each way."),
-    _aws("nat_bytes", "GB", AWS_GB, "0.045", _NAT),
-    _aws("nat_hours", "hour", 1, "0.045", _NAT),
+    _aws("inter_az_bytes", "GB", AWS_GB, "0.01", note=f"{_REGION} Charged each way."),
+    _aws("nat_bytes", "GB", AWS_GB, "0.045"),
+    _aws("nat_hours", "hour", 1, "0.045"),
     Price(
         provider=TSA,
         meter="tsa_tokens",
@@ -145,7 +151,7 @@ LIST_PRICES: tuple[Price, ...] = (
         unit_price=Decimal("2.50"),
         currency="EUR",
         valid_from=HELD_FROM,
-        source="https://www.stampr.eu",
+        source=_TSA,
         source_read_on=READ_ON,
         note="One vendor's retail price of a qualified stamp, read second-hand. Bulk prices are in contracts: "
         "add yours.",

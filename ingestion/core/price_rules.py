@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from itertools import pairwise
 
-from finops.core.amounts import AmountError, parse_amount, plain
+from finops.core.amounts import EXACT, AmountError, parse_amount, plain
 from ingestion.core.meters import METERS
 from ingestion.core.pricing import Price, PriceError, Rounding, Tier
 
@@ -16,6 +16,15 @@ WHOLE_MONTH = "What is included, tiers, rounding up, fees and minimums belong to
 
 _TIER = re.compile(r"above\s+(\S+)\s*:\s*(\S+)", re.IGNORECASE)
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_PRICE_PLACES, _QUANTITY_PLACES = 8, 4
+_PLACES = {
+    "unit_price": _PRICE_PLACES,
+    "included": _QUANTITY_PLACES,
+    "monthly_fee": _PRICE_PLACES,
+    "minimum_charge": _PRICE_PLACES,
+}
+_MOST_UNITS = 2**63 - 1
+"""What a column holds (``finops.money``), in units of its last place; also the largest ``unit_size``."""
 
 
 def parse_tiers(text: str) -> tuple[Tier, ...]:
@@ -63,13 +72,15 @@ def problems_of(price: Price) -> list[tuple[str, str]]:
         found.append(("meter", f"{price.provider} has no meter {price.meter!r} here."))
     if not _CURRENCY.fullmatch(price.currency):
         found.append(("currency", "Write three capital letters (ISO 4217), for example USD."))
-    if price.unit_size < 1:
-        found.append(("unit_size", "A unit holds 1 or more of what is counted."))
-    found += [
-        (name, "This cannot be negative: give a credit as a line of the bill.")
-        for name in ("unit_price", "included", "monthly_fee", "minimum_charge")
-        if getattr(price, name) < 0
-    ]
+    if not 1 <= price.unit_size <= _MOST_UNITS:
+        found.append(
+            ("unit_size", f"A unit holds 1 or more of what is counted, at most {_MOST_UNITS}.")
+        )
+    for name, places in _PLACES.items():
+        value: Decimal = getattr(price, name)
+        found += [(name, sentence) for sentence in _problems_of_size(value, places)]
+        if value.is_finite() and value < 0:
+            found.append((name, "This cannot be negative: give a credit as a line of the bill."))
     found += _problems_of_tiers(price.tiers)
     if not price.source.strip():
         found.append(("source", "Name the vendor's page or the contract that says so."))
@@ -132,9 +143,24 @@ def _scope(price: Price) -> tuple[str, str, str]:
 
 
 def _problems_of_tiers(tiers: tuple[Tier, ...]) -> list[tuple[str, str]]:
+    for tier in tiers:
+        for sentence in (
+            *_problems_of_size(tier.above, _QUANTITY_PLACES),
+            *_problems_of_size(tier.unit_price, _PRICE_PLACES),
+        ):
+            return [("tiers", sentence)]
     bounds = [Decimal(0), *(tier.above for tier in tiers)]
     if any(high <= low for low, high in pairwise(bounds)):
         return [("tiers", "Each tier must begin above the one before it, the first above 0.")]
     if any(tier.unit_price < 0 for tier in tiers):
         return [("tiers", "A tier's price cannot be negative.")]
+    return []
+
+
+def _problems_of_size(value: Decimal, places: int) -> list[str]:
+    largest = Decimal(_MOST_UNITS).scaleb(-places, EXACT)
+    if not value.is_finite() or not -largest <= value <= largest:
+        return [f"{value} is more than the list can hold: choose another unit."]
+    if value != round(value, places):
+        return [f"{value} has more than {places} decimals: choose a larger unit."]
     return []

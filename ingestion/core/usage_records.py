@@ -30,12 +30,17 @@ DIMENSIONS: dict[str, int] = {
 FIELDS = ("record_id", "hour", "metric", "quantity", "tenant", *DIMENSIONS, "is_sampled")
 MAX_RECORD_ID = 128
 DECIMALS = 4
+QUANTITY = rf"^[0-9]{{1,14}}(\.[0-9]{{1,{DECIMALS}}})?$"
+"""How a quantity is written: 0 or more, below 10^14."""
 AHEAD = timedelta(hours=1)
 """How far a clock may run ahead of ours."""
 
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _QUANTITY_END = Decimal(10) ** 14
-_HOUR = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:00(?::00)?(?:Z|\+00:00)", re.ASCII)
+_HOUR = re.compile(
+    r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.0{1,9})?)?(?:Z|[+-]\d{2}:\d{2})", re.ASCII
+)
+_QUANTITY = re.compile(QUANTITY, re.ASCII)
 _RECORD_ID = re.compile(rf"[!-~]{{1,{MAX_RECORD_ID}}}")
 
 
@@ -109,7 +114,9 @@ def _read(index: int, item: object, now: datetime, tenants: Collection[str] | No
     if not _RECORD_ID.fullmatch(record_id):
         msg = f"record_id must have 1 to {MAX_RECORD_ID} printable ASCII characters without blanks."
         raise _RefusedError(msg)
-    is_sampled = item.get("is_sampled", False)
+    is_sampled = item.get("is_sampled")
+    if is_sampled is None:
+        is_sampled = False
     if not isinstance(is_sampled, bool):
         msg = "is_sampled must be true or false."
         raise _RefusedError(msg)
@@ -138,7 +145,9 @@ def _hour(text: str, now: datetime) -> datetime:
         if not _HOUR.fullmatch(text):
             raise ValueError
         hour = datetime.fromisoformat(text).astimezone(UTC)
-    except ValueError:
+        if hour.minute or hour.second:
+            raise ValueError
+    except (ValueError, OverflowError):
         msg = "hour must be a whole hour in UTC, as 2026-04-30T13:00:00Z."
         raise _RefusedError(msg) from None
     if hour < _EARLIEST:
@@ -173,14 +182,28 @@ def _quantity(text: str) -> Decimal:
     if scaled != scaled.to_integral_value():
         msg = f"quantity has more than {DECIMALS} decimals: choose a smaller unit, or round it."
         raise _RefusedError(msg)
+    if not _QUANTITY.fullmatch(text):
+        msg = (
+            f"quantity must be plain digits, for example 1250.5: at most 14, a point and {DECIMALS}, "
+            "without sign, exponent or blanks."
+        )
+        raise _RefusedError(msg)
+    return value
+
+
+def _optional(item: Mapping[object, object], name: str) -> str:
+    """A text that may be absent; null says the same."""
+    value = item.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        msg = f"{name} must be text in quotes."
+        raise _RefusedError(msg)
     return value
 
 
 def _dimension(item: Mapping[object, object], name: str, longest: int) -> str:
-    value = item.get(name, "")
-    if not isinstance(value, str):
-        msg = f"{name} must be text in quotes."
-        raise _RefusedError(msg)
+    value = _optional(item, name)
     if len(value) > longest:
         msg = f"{name} has {len(value)} characters: {longest} are the limit."
         raise _RefusedError(msg)
@@ -191,10 +214,7 @@ def _dimension(item: Mapping[object, object], name: str, longest: int) -> str:
 
 
 def _tenant(item: Mapping[object, object], tenants: Collection[str] | None) -> str:
-    value = item.get("tenant", "")
-    if not isinstance(value, str):
-        msg = "tenant must be text in quotes."
-        raise _RefusedError(msg)
+    value = _optional(item, "tenant")
     if value and (len(value) > MAX_SLUG or slug_of(value) != value):
         msg = (
             f"tenant must be a slug of lower-case letters, digits and hyphens: {slug_of(value)!a}?"

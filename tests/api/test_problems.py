@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from finops.models import User
+from finops.wsgi import application
 from tests.api.conftest import V1, client_of, record
 
 MEMBERS = {"type", "title", "status", "detail", "instance"}
@@ -169,3 +171,34 @@ def test_answers_are_kept_by_no_cache_and_set_no_cookie(root):
     response = root.get(f"{V1}/sources")
     assert response["Cache-Control"] == "private, no-store"
     assert not response.cookies
+
+
+@pytest.mark.parametrize(
+    "parameter", ["charset=zlib", 'charset="hex"; x=1', "CHARSET=rot13", "charset*=zlib''x"]
+)
+def test_a_charset_that_is_none_of_text_is_left_out(db, parameter):
+    """By the WSGI entry point: Django fails on it before its handlers, with a traceback."""
+    environ = RequestFactory().get(f"{V1}/pnl?x=1").environ
+    environ["CONTENT_TYPE"] = f"application/json; {parameter}"
+    said: list[str] = []
+    body = b"".join(application(environ, lambda status, _headers: said.append(status)))
+    assert said == ["401 Unauthorized"]
+    assert json.loads(body)["type"] == "urn:finops:problem:unauthenticated"
+
+
+def test_other_parameters_of_a_content_type_stay(db):
+    seen: list[str] = []
+    environ = RequestFactory().get("/").environ
+    for sent in (
+        "multipart/form-data; boundary=a",
+        "application/json; charset=UTF-8",
+        "multipart/form-data; charset=zlib; boundary=a",
+    ):
+        environ["CONTENT_TYPE"] = sent
+        b"".join(application(environ, lambda *_: None))
+        seen.append(environ["CONTENT_TYPE"])
+    assert seen == [
+        "multipart/form-data; boundary=a",
+        "application/json; charset=UTF-8",
+        'multipart/form-data; boundary="a"',
+    ]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from django.test import Client
+from rest_framework.exceptions import Throttled
+from rest_framework.test import APIRequestFactory
 
+from finops.api.problems import handle
 from finops.models import User
 from tests.api.conftest import V1, client_of, token_of
 
@@ -47,3 +51,17 @@ def test_refused_requests_count_for_the_token(db, settings):
     text = token_of(User.objects.create_superuser("root"))
     client = Client(headers={"Authorization": f"Bearer {text}"})
     assert [client.get(f"{URL}?x=1").status_code for _ in range(3)] == [400, 400, 429]
+
+
+@pytest.mark.parametrize(("method", "status"), [("delete", 405), ("get", 403)])
+def test_what_may_not_be_asked_counts_as_well(db, settings, method, status):
+    settings.API_RATE = "2/hour"
+    client = client_of(User.objects.create_superuser("root"), "view_pnl")
+    answers = [getattr(client, method)(URL).status_code for _ in range(3)]
+    assert answers == [status, status, 429]
+
+
+@pytest.mark.parametrize(("wait", "seconds"), [(None, "1"), (0, "1"), (0.2, "1"), (1.5, "2")])
+def test_too_many_always_says_how_long_to_wait(wait, seconds):
+    answer = handle(Throttled(wait=wait), {"request": APIRequestFactory().get(URL)})
+    assert (answer.status_code, answer["Retry-After"]) == (429, seconds)

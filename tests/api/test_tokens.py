@@ -9,13 +9,14 @@ from datetime import timedelta
 import pytest
 from django.core.management import CommandError, call_command
 from django.core.serializers import serialize
+from django.db import OperationalError, connection
 from django.test import Client
 from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
 from finops import clock
-from finops.api.models import ApiToken
+from finops.api.models import ApiToken, TokenName
 from finops.api.tokens import SCOPES, TokenError, issue_token, note_use, revoke_token
 from finops.core.tokens import is_secret, read_token, secret_hash, write_token
 from finops.models import User
@@ -102,6 +103,23 @@ def test_a_name_belongs_to_one_owner():
         issue(person("bob", "finance"), "view_pnl")
 
 
+def test_the_database_itself_keeps_a_name_to_one_owner(monkeypatch):
+    """Two administrators who ask at the same time are both past the check."""
+    issue(person("alice", "finance"), "view_pnl")
+    monkeypatch.setattr("finops.api.tokens.check_token", lambda **_: None)
+    with pytest.raises(TokenError, match="another owner's"):
+        issue(person("bob", "finance"), "view_pnl")
+    assert ApiToken.objects.count() == TokenName.objects.count() == 1
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\nb", "x" * 61, f"fce_{'0' * 12}_{'x' * 43}"])
+def test_a_name_that_is_none_is_refused_and_not_repeated(name):
+    with pytest.raises(TokenError, match="1 to 60 printable characters") as refusal:
+        issue(person("alice", "finance"), "view_pnl", name=name)
+    assert not name.strip() or name not in str(refusal.value)
+    assert not ApiToken.objects.exists()
+
+
 # --- use ---------------------------------------------------------------------------------------------
 
 
@@ -127,6 +145,36 @@ def test_use_is_noted_at_most_once_a_minute(django_assert_num_queries):
         assert token.last_used_at == NOW + timedelta(seconds=noted)
     with django_assert_num_queries(0):
         note_use(token, NOW + timedelta(seconds=62))
+
+
+def test_a_read_does_not_depend_on_noting_the_use(monkeypatch):
+    monkeypatch.setattr(clock, "now", lambda: NOW)
+    client = client_of(person("alice", "finance"))
+
+    def locked(execute, sql, params, many, context):
+        if sql.startswith("UPDATE"):
+            raise OperationalError("database is locked")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(locked):
+        assert client.get(f"{V1}/pnl").status_code == 200
+    assert ApiToken.objects.get().last_used_at is None
+    assert client.get(f"{V1}/pnl").status_code == 200
+    assert ApiToken.objects.get().last_used_at == NOW
+
+
+def test_noting_the_use_leaves_the_wait_of_other_writes_as_it_was():
+    if connection.vendor != "sqlite":
+        pytest.skip("a wait of SQLite")
+    token, _ = issue(person("alice", "finance"), "view_pnl")
+    waits = []
+    for moment in (None, NOW):
+        if moment:
+            note_use(token, moment)
+        with connection.cursor() as cursor:
+            waits.append(cursor.execute("PRAGMA busy_timeout").fetchone())
+    assert waits[0] == waits[1]
+    assert waits[0][0] > 1000
 
 
 @pytest.mark.parametrize(

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import random
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from django.db import connection
 from django.db.models import Sum
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from finops import clock
+from finops.core.periods import Window
 from finops.models import Tenant, User
 from ingestion.models import Delivery, RejectedRow, Source
 from ingestion.selectors import freshness
 from ingestion.usage_api import take_usage
 from ingestion.usage_api_models import UsageRecord
+from ingestion.usage_selectors import days_with_usage, usage_records
 from tests.api.conftest import V1, client_of, record
 from tests.dashboards.world import NOW, person
 
@@ -57,7 +61,7 @@ def test_a_batch_says_what_became_of_each_record(root, send):
 
 def test_what_was_sent_is_read_back_exactly(root, send):
     sent = record("a", quantity="0.0001", host="h", path_prefix="/p", bucket="b", zone="z")
-    send(root, sent, record("b", quantity="1e3", is_sampled=True, tenant=None))
+    send(root, sent, record("b", quantity="1000", is_sampled=True, tenant=None))
     page = root.get(f"{V1}/usage").json()
     first, second = page["results"]
     assert {name: first[name] for name in sent} == sent
@@ -134,6 +138,39 @@ def test_a_new_tenant_appears_as_a_tags_would(root, send):
     tenant = Tenant.objects.get(slug="newcomer")
     assert tenant.discovered
     assert UsageRecord.objects.get().tenant == tenant
+
+
+def test_what_was_not_taken_makes_no_tenant(root, send):
+    send(root, record("a"))
+    body = send(
+        root,
+        record("b", tenant="ghost", quantity="-1"),
+        record("a", tenant="phantom"),
+    ).json()
+    assert body["rejected"] == 2
+    assert not Tenant.objects.filter(slug__in=["ghost", "phantom"]).exists()
+
+
+def test_an_index_answers_what_is_read_of_usage(root, send, django_assert_num_queries):
+    send(root, record("a", hour="2026-04-28T10:00:00Z"), record("b", hour="2026-04-30T09:00:00Z"))
+    source = Source.objects.get()
+    window = Window(date(2026, 4, 29), date(2026, 5, 1))
+    with django_assert_num_queries(2) as asked:
+        (found,) = days_with_usage(window).values()
+    assert (found.first, found.days) == (date(2026, 4, 28), {date(2026, 4, 30)})
+    for query in asked.captured_queries:
+        assert "django_" not in query["sql"]  # a function of Python, for every record
+    lists: dict[str, Any] = {
+        "usage_source_id": {"source": source.slug},
+        "usage_metric_id": {"metric": "requests"},
+        "usage_tenant_id": {"tenant": "acme"},
+    }
+    for index, wanted in lists.items():
+        rows = usage_records(tenants=None, **wanted).order_by("pk")
+        assert len(rows) == 2
+        assert "slug" not in str(rows.query).partition("WHERE")[2]
+        if connection.vendor == "sqlite":  # PostgreSQL reads a small table whole
+            assert index in rows.all().explain()
 
 
 def test_people_limited_to_some_tenants_send_and_see_usage_of_these_only(root, send):

@@ -125,6 +125,11 @@ def test_no_machine_is_written_down() -> None:
     assert found == []
 
 
+def test_no_test_brings_rows_back_that_post_migrate_brings_back_itself() -> None:
+    """After a flush both would write them, and the second writer fails."""
+    assert _found(["serialized_" + "rollback"], {".py"}) == []
+
+
 # --- dependencies ------------------------------------------------------------------------------------
 
 PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")

@@ -194,6 +194,14 @@ def test_the_list_can_be_narrowed_to_what_holds(as_erin, state, days):
     assert found == days
 
 
+def test_a_version_that_was_closed_shows_the_end_that_it_was_written_with(as_erin):
+    as_erin.post(url("add"), {**FORM, "valid_until": "2026-06-01"})
+    entry = PriceListEntry.objects.get(account="023e105f")
+    as_erin.post(url("change", entry.pk), {**FORM, "valid_until": "2026-07-01"})
+    page = text_of(as_erin.get(url("change", entry.pk)))
+    assert "corrected, holds on no day; was from 2026-03-01, written to end on 2026-06-01" in page
+
+
 def test_every_field_of_the_form_says_what_it_is(as_erin):
     page = as_erin.get(url("add"))
     form = page.context["adminform"].form

@@ -181,6 +181,69 @@ def test_a_correction_takes_all_days_and_the_mistake_can_still_be_read():
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("until", [None, JUNE])
+def test_the_end_that_was_stated_is_kept_when_a_version_is_closed_or_corrected(until):
+    first = add_price(price=replace(CONTRACT, valid_until=until), reason="Signed.", by=None)
+    april = date(2026, 4, 1)
+    second = change_price(
+        entry_id=first.pk,
+        price=replace(CONTRACT, valid_from=april, valid_until=until),
+        reason="Dearer.",
+        by=None,
+    )
+    change_price(
+        entry_id=second.pk,
+        price=replace(CONTRACT, valid_from=april, valid_until=date(2026, 5, 1)),
+        reason="A wrong end.",
+        by=None,
+    )
+    kept = PriceListEntry.objects.filter(account=ACCOUNT).order_by("id")
+    assert [(row.valid_until, row.stated_until) for row in kept] == [
+        (april, until),
+        (april, until),
+        (date(2026, 5, 1), date(2026, 5, 1)),
+    ]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("until", "sentence"),
+    [
+        (
+            None,
+            "The present version holds until further notice, and nothing would follow this change on "
+            "2026-05-01: make it without an end, then make what holds from 2026-05-01 a change of its own.",
+        ),
+        (
+            JUNE,
+            "The present version holds until 2026-06-01, and nothing would follow this change on "
+            "2026-05-01: make it with the end 2026-06-01, then make what holds from 2026-05-01 a change "
+            "of its own.",
+        ),
+    ],
+)
+def test_a_change_after_which_nothing_would_hold_is_refused_and_says_what_to_do(until, sentence):
+    first = add_price(price=replace(CONTRACT, valid_until=until), reason="Signed.", by=None)
+    april, may = date(2026, 4, 1), date(2026, 5, 1)
+    sooner = replace(CONTRACT, valid_from=april, valid_until=may, unit_price=Decimal("0.1"))
+    with pytest.raises(PriceRefusedError) as refusal:
+        change_price(entry_id=first.pk, price=sooner, reason="An offer.", by=None)
+    assert refusal.value.problems == [("valid_until", sentence)]
+    assert rows(account=ACCOUNT) == [(MARCH, until, "0.20000000")]
+    offer = change_price(
+        entry_id=first.pk, price=replace(sooner, valid_until=until), reason="An offer.", by=None
+    )
+    change_price(
+        entry_id=offer.pk,
+        price=replace(CONTRACT, valid_from=may, valid_until=until),
+        reason="After the offer.",
+        by=None,
+    )
+    prices = [unit_price(ACCOUNT, day) for day in (MARCH, april, may)]
+    assert prices == [Decimal("0.2"), Decimal("0.1"), Decimal("0.2")]
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("valid_from", "valid_until"),
     [(MARCH, JUNE), (JANUARY, date(2026, 3, 2)), (date(2026, 5, 31), None), (JANUARY, None)],
@@ -266,6 +329,15 @@ def test_the_database_itself_refuses_a_second_open_price_and_a_second_first_day(
         ("tiers", {"tiers": (Tier(Decimal(5), Decimal(1)), Tier(Decimal(5), Decimal(2)))}),
         ("tiers", {"tiers": (Tier(Decimal(0), Decimal(1)),)}),
         ("tiers", {"tiers": (Tier(Decimal(5), Decimal(-1)),)}),
+        ("unit_price", {"unit_price": Decimal("0.123456789")}),
+        ("unit_price", {"unit_price": Decimal("1e12")}),
+        ("unit_price", {"unit_price": Decimal("NaN")}),
+        ("monthly_fee", {"monthly_fee": Decimal("5.000000001"), "valid_until": None}),
+        ("included", {"included": Decimal("0.00001")}),
+        ("unit_size", {"unit_size": 2**63}),
+        ("tiers", {"tiers": (Tier(Decimal("0.00001"), Decimal(1)),)}),
+        ("tiers", {"tiers": (Tier(Decimal(5), Decimal("0.123456789")),)}),
+        ("tiers", {"tiers": (Tier(Decimal(5), Decimal("1e999999")),)}),
         ("source", {"source": " "}),
         ("valid_until", {"valid_until": MARCH}),
         ("valid_from", {"valid_from": date(2026, 3, 2), "included": Decimal(1)}),

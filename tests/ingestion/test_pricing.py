@@ -11,6 +11,7 @@ import pytest
 
 from finops.core.amounts import AmountError, exact_sum, to_cents
 from ingestion.core.list_prices import AWS_GB, CLOUDFLARE_GB, LIST_PRICES, MILLION
+from ingestion.core.meters import AWS, TSA
 from ingestion.core.price_rules import problems_of
 from ingestion.core.pricing import (
     Price,
@@ -50,7 +51,7 @@ def workers(requests: int, cpu_ms: int) -> Decimal:
     """A month of Workers Paid with ``cpu_ms`` of CPU time per request."""
     return total(
         {
-            "workers_plan": 1,
+            "workers_plan": 0,
             "worker_requests": requests,
             "worker_cpu_us": requests * cpu_ms * 1000,
         }
@@ -203,6 +204,11 @@ def test_the_marginal_rate_leaves_rounding_aside():
     assert marginal_rate(class_b, 10) * MILLION == Fraction("0.90")
 
 
+def test_the_fee_of_a_plan_is_due_where_nothing_was_used():
+    (plan,), _ = month_cost(LISTED, {"workers_plan": 0})
+    assert plan.cost == Decimal(5)
+
+
 def test_nothing_used_has_no_average_rate():
     assert average_rate(LISTED["workers_plan"], 0) is None
     assert average_rate(LISTED["worker_requests"], 5 * MILLION) == 0
@@ -271,7 +277,9 @@ def test_rounding_up_comes_before_what_is_included():
 @pytest.mark.parametrize("price", LIST_PRICES, ids=lambda price: price.meter)
 def test_every_list_price_is_one_that_the_list_itself_would_take(price):
     assert problems_of(price) == []
-    assert price.source.startswith("https://")
+    second_hand = price.source.startswith("Second-hand, not ")
+    assert second_hand == (price.provider in {AWS, TSA})
+    assert second_hand or price.source.startswith("https://developers.cloudflare.com/")
     assert price.source_read_on is not None
 
 
