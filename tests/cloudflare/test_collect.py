@@ -322,5 +322,9 @@ def test_old_looks_are_forgotten_and_usage_is_not(connection):
     before, source = stored(), Source.objects.get()
     later = NOW + timedelta(days=31)
     record_check(source=source, connection=connection, check=Check(checked_at=later))
-    assert [check.checked_at for check in UsageCheck.objects.all()] == [later]
+    assert [check.checked_at for check in UsageCheck.objects.all()] == [later, NOW]
+    much_later = later + timedelta(days=31)
+    last = Check(checked_at=much_later, data_through=much_later)
+    record_check(source=source, connection=connection, check=last)
+    assert [check.checked_at for check in UsageCheck.objects.all()] == [much_later]
     assert stored() == before
