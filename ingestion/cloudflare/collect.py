@@ -194,7 +194,7 @@ def _look(
     with Client(connection.location, token, sleep=sleep) as client:
         reader = Reader(client, look.now, report)
         targets = _targets(look, reader, settings)
-        problem = skew_problem(look.now, client.clock_of_api)
+        problem = skew_problem(client.offset)
         if problem:
             raise ApiError(problem, Refusal(Trouble.OTHER))
         plan = _plan(look, source, connection, targets, asked)
