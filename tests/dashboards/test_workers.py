@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ingestion.cloudflare_models import UsageHour
 from tests.dashboards.test_pages import download, html, sheet, words
 from tests.dashboards.usage import load_usage
 
@@ -61,8 +62,19 @@ def test_the_numbers_of_chart_table_and_downloads_are_the_same(usage, alice):
 
 
 def test_a_deployment_stands_at_its_hour_and_its_message_is_never_a_formula(usage, alice):
-    rows = [row for row in download(alice, DAYS)[1:] if row[-1]]
-    assert [(row[1], row[-1]) for row in rows] == [("2026-04-30T00:00:00Z", "00:20 =Release 7")]
+    head, *every = download(alice, DAYS)
+    deployed = head.index("Deployed")
+    rows = [row for row in every if row[deployed]]
+    assert [(row[1], row[deployed]) for row in rows] == [
+        ("2026-04-30T00:00:00Z", "00:20 =Release 7")
+    ]
+
+
+def test_the_downloads_say_which_figures_are_estimates(usage, alice):
+    UsageHour.objects.filter(script="router").update(is_sampled=False)
+    head, *rows = download(alice, DAYS)
+    assert head[-1] == "Sampled"
+    assert {(row[0], row[-1]) for row in rows} == {("resizer", "yes"), ("router", "no")}
 
 
 def test_over_more_than_a_week_points_are_days(usage, alice):
