@@ -188,6 +188,5 @@ def record_check(*, source: Source, connection: Connection, check: Check) -> Non
         )
         looks = UsageCheck.objects.filter(source=source, connection=connection)
         whole = looks.filter(data_through__isnull=False).order_by("-data_through", "-pk")
-        newest = whole.values_list("pk", flat=True).first()
         old = looks.filter(checked_at__lt=check.checked_at - CHECKS_KEPT)
-        old.exclude(pk=newest).delete()
+        old.exclude(pk__in=[each.pk for each in whole[:1]]).delete()
