@@ -84,6 +84,30 @@ class WorkerDeployment(models.Model):
         return f"{self.script} {self.created_at:%Y-%m-%d %H:%M}"
 
 
+class UsageProgress(models.Model):
+    """Up to when one dataset of one account or zone was read whole through one connection."""
+
+    source = models.ForeignKey(
+        "ingestion.Source", on_delete=models.PROTECT, related_name="usage_progress"
+    )
+    connection = models.ForeignKey(
+        "ingestion.Connection", on_delete=models.CASCADE, related_name="usage_progress"
+    )
+    dataset = models.CharField(max_length=60, help_text="Cloudflare's name of the node.")
+    tag = models.CharField(max_length=32, help_text="Id of the account or zone.")
+    data_through = models.DateTimeField(help_text="Up to when everything was read (UTC).")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source", "connection", "dataset", "tag"], name="one_progress_per_reading"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dataset} {self.tag} {self.data_through:%Y-%m-%d %H:%M}"
+
+
 class UsageCheck(models.Model):
     """One look at an API: what it could tell, what of it was read, and what had to be put aside."""
 

@@ -51,12 +51,14 @@ _NODES: Mapping[str, tuple[str, Mapping[str, str]]] = {
         "zones",
         {
             "": "count",
-            "dimensions": f"clientRequestHTTPHost cacheStatus edgeResponseStatus {_TIMES}",
+            "dimensions": f"clientRequestHTTPHost cacheStatus edgeResponseStatus requestSource {_TIMES}",
             "sum": "edgeResponseBytes visits",
             "avg": "sampleInterval",
         },
     ),
 }
+_FILTERED: Mapping[str, str] = {"httpRequestsAdaptiveGroups": "requestSource"}
+"""What a node can be filtered by, beside the time."""
 _FILTER = "datetime_geq: Time datetime_gt: Time datetime_leq: Time datetime_lt: Time"
 _LIMITS = "enabled maxDuration notOlderThan maxPageSize maxNumberOfFields"
 
@@ -79,16 +81,17 @@ def schema(without: frozenset[str] = frozenset()) -> GraphQLSchema:
         "type Query { viewer: viewer }",
         "type viewer { accounts(filter: AccountFilter): [account!] zones(filter: ZoneFilter): [zone!] }",
         "input AccountFilter { accountTag: string } input ZoneFilter { zoneTag: string }",
-        f"input WindowFilter {{ {_FILTER} }}",
         f"type Limits {{ {' '.join(f'{name}: number' for name in _LIMITS.split())} }}",
     ]
     for scope, name in (("accounts", "account"), ("zones", "zone")):
         nodes = [node for node, (of, _) in _NODES.items() if of == scope and node not in without]
-        fields = [f"{node}(limit: uint64, filter: WindowFilter): [{node}Row!]" for node in nodes]
+        fields = [f"{node}(limit: uint64, filter: {node}Filter): [{node}Row!]" for node in nodes]
         settings = " ".join(f"{node}: Limits" for node in nodes) or "none: Limits"
         parts.append(f"type {name}Settings {{ {settings} }}")
         parts.append(f"type {name} {{ {' '.join(fields)} settings: {name}Settings }}")
     for node, (_, groups) in _NODES.items():
+        more = " ".join(f"{each}: string" for each in _FILTERED.get(node, "").split())
+        parts.append(f"input {node}Filter {{ {_FILTER} {more} }}")
         row = [f"{field}: number" for field in groups.get("", "").split()]
         for group, names in groups.items():
             if group:
@@ -161,7 +164,9 @@ class World:
             names = _chosen(info, "dimensions")
             # What has not ended is not told: a quarter is there once it is over.
             samples = source(start, min(end, self.now - usage.QUARTER))
-            return _grouped(samples, names)[:limit]
+            wanted = {name: value for name, value in window.items() if "datetime" not in name}
+            fitting = (each for each in samples if wanted.items() <= dict(each.about).items())
+            return _grouped(fitting, names)[:limit]
 
         return resolve
 

@@ -81,12 +81,13 @@ _ACTIONS = (
     ("GetObject", 403, 5),
     ("PutObject", 412, 2),
 )
-# Cache status, share in thousandths, bytes of a response.
-_STATUSES = (
-    ("hit", 710, 38_000),
-    ("miss", 120, 41_000),
-    ("dynamic", 150, 6_200),
-    ("expired", 20, 37_000),
+# Who asks, cache status, share in thousandths of what visitors ask for, bytes of a response.
+_ZONE_REQUESTS = (
+    ("eyeball", "hit", 710, 38_000),
+    ("eyeball", "miss", 120, 41_000),
+    ("eyeball", "dynamic", 150, 6_200),
+    ("eyeball", "expired", 20, 37_000),
+    ("edgeWorkerFetch", "dynamic", 240, 5_100),
 )
 _HOSTS_OF_A_ZONE = 6
 
@@ -257,13 +258,14 @@ def zone_http(seed: int, zone: str, start: datetime, end: datetime) -> Iterator[
             host = f"{tenant.slug}.{DOMAINS[index]}"
             mean = int(tenant.revenue) * 3
             every = _amount(seed, host, tenant.region, mean, moment)
-            for status, share, size in _STATUSES:
+            for asker, status, share, size in _ZONE_REQUESTS:
                 count = every * share // 1000 // 10 * 10
                 if count:
                     about = (
                         ("clientRequestHTTPHost", host),
                         ("cacheStatus", status),
                         ("edgeResponseStatus", 200),
+                        ("requestSource", asker),
                     )
                     figures = (
                         ("count", count),

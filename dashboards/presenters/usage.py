@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from dashboards.numbers import round_places
 from dashboards.tables import Cell, Column, Kind, Row, Table
+from ingestion.core.list_prices import CLOUDFLARE_GB
+from ingestion.core.r2 import BucketUsage
 
 if TYPE_CHECKING:
     from ingestion.cloudflare_models import UsageCheck
@@ -39,6 +42,41 @@ def checks_table(rows: Sequence[UsageCheck]) -> Table:
         columns,
         [_row(check) for check in rows],
         empty="No API is asked for usage: an admin adds connections in the admin.",
+    )
+
+
+def r2_table(rows: Sequence[BucketUsage], month: str) -> Table:
+    """What R2 counts of ``month`` to date, by bucket and storage class. Sizes are in GB of 10^9 bytes."""
+    columns = (
+        Column("account", "Account"),
+        Column("bucket", "Bucket"),
+        Column("storage_class", "Storage class"),
+        Column("class_a", "Class A", Kind.NUMBER, "operations"),
+        Column("class_b", "Class B", Kind.NUMBER, "operations"),
+        Column("free", "Free", Kind.NUMBER, "operations"),
+        Column("stored", "Stored", Kind.NUMBER, "GB-month"),
+        Column("is_sampled", "Sampled"),
+    )
+    return Table(
+        "r2-usage",
+        f"R2 in {month} to date: operations, and the mean of the peaks of all its days",
+        columns,
+        [
+            Row(
+                (
+                    Cell(row.account),
+                    Cell(row.bucket),
+                    Cell(row.storage_class or None, reason="Cloudflare does not tell it"),
+                    Cell(row.class_a),
+                    Cell(row.class_b),
+                    Cell(row.free),
+                    Cell(round_places(row.byte_months / CLOUDFLARE_GB, 3)),
+                    Cell("yes" if row.is_sampled else "no"),
+                )
+            )
+            for row in rows
+        ],
+        empty=f"No usage of R2 is known for {month}.",
     )
 
 

@@ -116,9 +116,15 @@ def _quantile(values: Sequence[Decimal | None]) -> Cell:
 
 def series_table(series: Series, markers: Sequence[Marker], step: Step) -> Table:
     """Every point of every Worker: what is exported."""
-    columns = (Column("script", "Worker"), *_point_columns(step))
+    columns = (Column("script", "Worker"), *_point_columns(step), Column("is_sampled", "Sampled"))
     rows = [
-        Row((Cell(name), *_cells(point, _within(markers, name, point, step))))
+        Row(
+            (
+                Cell(name),
+                *_cells(point, _within(markers, name, point, step)),
+                Cell("yes" if point.is_sampled else "no"),
+            )
+        )
         for name, points in series.items()
         for point in points
     ]

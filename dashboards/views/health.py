@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -19,13 +19,15 @@ from dashboards.pages import answer, stateful
 from dashboards.presenters import health as present
 from dashboards.presenters import logs, work
 from dashboards.presenters import restatements as restated
-from dashboards.presenters.usage import checks_table
+from dashboards.presenters.usage import checks_table, r2_table
 from dashboards.state import PageState
+from dashboards.tables import Table
 from finops import clock
-from finops.core.periods import Window, month_text
+from finops.core.periods import Window, month_start, month_text
 from finops.job_views import active_subjects, recent_jobs
 from finops.permissions import Capability, Person, can, require
-from ingestion.cloudflare.selectors import newest_checks
+from ingestion.cloudflare.selectors import newest_checks, r2_facts
+from ingestion.core.r2 import bucket_usage
 from ingestion.log_selectors import log_health, put_aside
 from ingestion.models import Delivery
 from ingestion.selectors import connections, deliveries, line_types, rejected_rows, shared_bills
@@ -76,6 +78,7 @@ def data_health(request: HttpRequest, state: PageState) -> HttpResponse:
             "restatements": restated.restatements_table(changed, _url("restatement")),
             "shared_bills": shared_bills(),
             "usage_checks": checks_table(newest_checks()),
+            "r2_usage": _r2(now.date()),
             "line_types": present.line_types_table(line_types()),
             "logs": logs.logs_table(known_logs) if (known_logs := log_health()) else None,
             "put_aside": logs.put_aside_table(aside) if (aside := put_aside()) else None,
@@ -89,6 +92,11 @@ def data_health(request: HttpRequest, state: PageState) -> HttpResponse:
         name="deliveries",
         span=f"{state.today}",
     )
+
+
+def _r2(today: date) -> Table:
+    month = Window(month_start(today), today + timedelta(days=1))
+    return r2_table(bucket_usage(r2_facts(month)), month_text(month.start))
 
 
 def _may_operate(user: Person) -> bool:

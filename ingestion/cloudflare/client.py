@@ -9,7 +9,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -22,6 +22,7 @@ from tenacity import (
 )
 from tenacity.wait import wait_exponential_jitter
 
+from finops import clock
 from finops.logs import redact
 from ingestion.core.cloudflare_errors import Refusal, Trouble, http_date, refusal_of_status, short
 from ingestion.core.cloudflare_graphql import AnswerError, parse_json
@@ -58,7 +59,10 @@ class ApiError(SourceError):
 
 
 class Client:
-    """One account's way to the API. Use it as a context; ``sleep`` is what waits between tries."""
+    """One account's way to the API. Use it as a context; ``sleep`` is what waits between tries.
+
+    ``offset`` is the API's clock less ours as the last answer came; ``None`` while no answer bore a date.
+    """
 
     def __init__(
         self,
@@ -71,7 +75,7 @@ class Client:
         address = base_url(base)
         self._secret = token
         self._sleep = sleep
-        self.clock_of_api: datetime | None = None
+        self.offset: timedelta | None = None
         self._http = httpx.Client(
             base_url=address,
             headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
@@ -135,7 +139,10 @@ class Client:
             raise AnswerError(Refusal(Trouble.DOWN, "it did not answer in time")) from None
         except httpx.HTTPError as error:
             raise AnswerError(Refusal(Trouble.DOWN, short(str(error)) or "no connection")) from None
-        self.clock_of_api = http_date(response.headers.get("Date", "")) or self.clock_of_api
+        now = clock.now()
+        date = http_date(response.headers.get("Date", ""))
+        if date is not None:
+            self.offset = date - now
         if 300 <= response.status_code < 400:
             raise AnswerError(
                 Refusal(
@@ -150,11 +157,7 @@ class Client:
                 raise AnswerError(Refusal(Trouble.DOWN, "its answer is not JSON")) from None
         if response.status_code != 200:
             after = response.headers.get("Retry-After", "")
-            raise AnswerError(
-                refusal_of_status(
-                    response.status_code, parsed, after, self.clock_of_api or datetime.now(tz=UTC)
-                )
-            )
+            raise AnswerError(refusal_of_status(response.status_code, parsed, after, date or now))
         return check(parsed)
 
     def _clean(self, sentence: str) -> str:

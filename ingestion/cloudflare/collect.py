@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -16,8 +16,15 @@ from finops.logs import redact
 from ingestion.bookkeeping import Outcome
 from ingestion.cloudflare.client import SCOPE_NAMES, ApiError, Client, token_of
 from ingestion.cloudflare.reader import Reader
-from ingestion.cloudflare.store import Check, Part, record_check, store_day
-from ingestion.cloudflare_models import UsageCheck
+from ingestion.cloudflare.store import (
+    Advance,
+    Check,
+    Part,
+    read_through,
+    record_check,
+    store_day,
+    store_deployments,
+)
 from ingestion.core.cloudflare_errors import Refusal, Trouble, skew_problem
 from ingestion.core.cloudflare_graphql import Aside, Reading
 from ingestion.core.cloudflare_queries import (
@@ -37,7 +44,6 @@ from ingestion.core.cloudflare_settings import (
     read_settings,
 )
 from ingestion.core.delivery import SourceError
-from ingestion.core.usage import UsageFact
 from ingestion.models import Connection, Source
 from ingestion.progress import Progress
 
@@ -48,8 +54,15 @@ FIRST = timedelta(days=7)
 
 YES = "yes"
 SAMPLED = "The figures are Cloudflare's estimates from samples."
-_STOPPING = frozenset({Trouble.TOKEN, Trouble.BUSY, Trouble.DOWN})
+_STOPPING = frozenset({Trouble.TOKEN, Trouble.BUSY})
+_DOWN_IN_A_ROW = 3
 _SLICE_SECONDS = 1.0
+
+
+Target = tuple[Dataset, str]
+"""A dataset with the account or zone that it is read for."""
+Plan = dict[Span, list[Target]]
+"""Days, oldest first, with what is to be read of each."""
 
 
 @dataclass
@@ -65,7 +78,14 @@ class _Look:
     notes: list[str] = field(default_factory=list)
     rows: int = 0
     goes_on: bool = False
-    is_whole: bool = False
+    scripts: set[str] = field(default_factory=set)
+    halted: set[Target] = field(default_factory=set)
+    down: int = 0
+
+    def stops(self, error: ApiError) -> bool:
+        """Whether the rest cannot be read either: no token, no calls left, or one after the other unanswered."""
+        self.down = self.down + 1 if error.trouble is Trouble.DOWN else 0
+        return error.trouble in _STOPPING or self.down >= _DOWN_IN_A_ROW
 
     def fail(self, key: str, error: SourceError) -> None:
         """One outcome for each thing that failed, however often it did."""
@@ -85,7 +105,7 @@ def collect_usage(
     """Read what is new in the connection's account into the database, day by day.
 
     Each day is one transaction; a worker that is killed loses nothing that was stored, and the next look begins
-    where it ended.
+    where it ended, for each dataset of each account and zone.
     """
     try:
         settings = read_settings(connection.settings)
@@ -94,9 +114,9 @@ def collect_usage(
     source = usage_source(connection, settings, now)
     # Months that a person asks for may leave a gap behind them, so they do not move what was read through.
     look = _Look(now, goes_on=since is None and until is None)
-    look.spans = _spans(source, now, since, until)
+    asked = None if look.goes_on else _months(now, since, until)
     try:
-        _look(look, connection, settings, source, progress)
+        _look(look, connection, settings, source, asked=asked, progress=progress)
     except ConnectionSettingsError as error:
         look.fail(connection.slug, SourceError(str(error)))
     except SourceError as error:
@@ -125,16 +145,30 @@ def usage_source(connection: Connection, settings: CloudflareSettings, now: date
     return source
 
 
-def _spans(source: Source, now: datetime, since: date | None, until: date | None) -> list[Span]:
-    if since is None and until is None:
-        good = UsageCheck.objects.filter(source=source, data_through__isnull=False)
-        through = good.order_by("-data_through").values_list("data_through", flat=True).first()
-        # A clock that was set back leaves times that are still to come.
-        through = through if through is None else min(through, now)
-        return days_to_read(now, through=through, reread=REREAD, first=FIRST)
+def _months(now: datetime, since: date | None, until: date | None) -> list[Span]:
     first = since or add_months(until or now.date(), 0)
     after = now if until is None else _midnight(add_months(until, 1))
     return whole_days(Span(_midnight(first), min(after, now)))
+
+
+def _plan(
+    look: _Look,
+    source: Source,
+    connection: Connection,
+    targets: Iterable[Target],
+    asked: list[Span] | None,
+) -> Plan:
+    """What to read of each day: the days that were ``asked`` for, or what each target lacks."""
+    known = read_through(source, connection)
+    plan: Plan = {}
+    for dataset, tag in targets:
+        through = known.get((dataset.id, tag))
+        # A clock that was set back leaves times that are still to come.
+        through = None if through is None else min(through, look.now)
+        lacking = days_to_read(look.now, through=through, reread=REREAD, first=FIRST)
+        for span in lacking if asked is None else asked:
+            plan.setdefault(span, []).append((dataset, tag))
+    return dict(sorted(plan.items(), key=lambda item: item[0].start))
 
 
 def _midnight(day: date) -> datetime:
@@ -146,9 +180,11 @@ def _look(
     connection: Connection,
     settings: CloudflareSettings,
     source: Source,
+    *,
+    asked: list[Span] | None,
     progress: Progress,
 ) -> None:
-    def asked() -> None:
+    def report() -> None:
         progress("asking", len(look.outcomes), len(look.spans), look.rows)
 
     def sleep(seconds: float) -> None:
@@ -156,16 +192,17 @@ def _look(
 
     token = token_of(settings.token_env)
     with Client(connection.location, token, sleep=sleep) as client:
-        reader = Reader(client, look.now, asked)
+        reader = Reader(client, look.now, report)
         targets = _targets(look, reader, settings)
-        problem = skew_problem(look.now, client.clock_of_api)
+        problem = skew_problem(client.offset)
         if problem:
             raise ApiError(problem, Refusal(Trouble.OTHER))
-        deployments = _Deployments(client, settings.account, look)
+        plan = _plan(look, source, connection, targets, asked)
+        look.spans = list(plan)
         try:
-            for span in look.spans:
-                _day(look, reader, source, span, targets=targets, deployments=deployments)
-            look.is_whole = not look.failed
+            for span, wanted in plan.items():
+                _day(look, reader, source, connection, span, targets=wanted)
+            _deployments(look, client, settings.account, source)
             _billable(look, client, settings.account)
         finally:
             look.notes += reader.notes
@@ -180,9 +217,6 @@ def wait(seconds: float, progress: Progress) -> None:
         time.sleep(min(left, _SLICE_SECONDS))
 
 
-Target = tuple[Dataset, str]
-
-
 def _targets(look: _Look, reader: Reader, settings: CloudflareSettings) -> list[Target]:
     """Datasets with the accounts and zones that they can be read for. Raises what stops the whole look."""
     found: list[Target] = []
@@ -191,10 +225,11 @@ def _targets(look: _Look, reader: Reader, settings: CloudflareSettings) -> list[
         try:
             reader.learn_limits(scope, tag)
         except ApiError as error:
-            if error.trouble in _STOPPING or scope == ACCOUNTS:
+            if look.stops(error) or scope == ACCOUNTS:
                 raise
             look.fail(f"{SCOPE_NAMES[scope]} {tag}", error)
             continue
+        look.down = 0
         for dataset in DATASETS:
             if dataset.scope != scope:
                 continue
@@ -210,16 +245,14 @@ def _day(
     look: _Look,
     reader: Reader,
     source: Source,
+    connection: Connection,
     span: Span,
     *,
     targets: Iterable[Target],
-    deployments: _Deployments,
 ) -> None:
-    """Read one day and store what of it was read whole. Raises what stops the whole look."""
-    day = span.start.date()
-    facts: list[UsageFact] = []
-    parts: list[Part] = []
-    readings: list[Reading] = []
+    """Read one day and store what of it was read whole. Raises what stops the whole look, then too."""
+    readings: dict[Target, Reading] = {}
+    stopped: ApiError | None = None
     for dataset, tag in targets:
         name = f"{dataset.title} ({SCOPE_NAMES[dataset.scope]} {tag})"
         if name in look.failed:
@@ -233,29 +266,45 @@ def _day(
         try:
             reading = reader.read(dataset, tag, span)
         except ApiError as error:
-            if error.trouble in _STOPPING:
-                raise
+            if look.stops(error):
+                stopped = error
+                break
             look.fail(name, error)
             look.capabilities[dataset.id] = error.trouble.value
             continue
-        readings.append(reading)
-        facts += reading.facts
-        parts.append(Part(dataset.metrics, tag if dataset.scope == ZONES else ""))
-        if dataset is WORKERS:
-            deployments.of({fact.script for fact in reading.facts})
-    if not parts:
-        return
+        look.down = 0
+        readings[dataset, tag] = reading
+    if readings:
+        _keep(look, source, connection, span, readings)
+    if stopped:
+        raise stopped
+
+
+def _keep(
+    look: _Look,
+    source: Source,
+    connection: Connection,
+    span: Span,
+    readings: Mapping[Target, Reading],
+) -> None:
+    """Store what was read of one day. A day that cannot be stored is read again by the next look."""
+    day = span.start.date()
+    facts = [fact for reading in readings.values() for fact in reading.facts]
+    parts = [Part(each.metrics, tag if each.scope == ZONES else "") for each, tag in readings]
+    whole = tuple((each.id, tag) for each, tag in readings if (each, tag) not in look.halted)
+    advance = Advance(connection, whole, span.end) if look.goes_on else None
     try:
-        store_day(source=source, day=day, facts=facts, parts=parts, deployments=deployments.found)
+        store_day(source=source, day=day, facts=facts, parts=parts, advance=advance)
     except (DatabaseError, ValueError) as error:
-        reason = redact(str(error)).split("\n", 1)[0][:200]
-        look.fail(f"{day}", SourceError(f"The usage of {day} could not be stored ({reason})."))
+        look.halted |= readings.keys()
+        look.fail(f"{day}", SourceError(_not_stored(f"The usage of {day}", error)))
         return
-    asides = [aside for reading in readings for aside in reading.asides]
-    rows = sum(reading.rows for reading in readings)
+    look.scripts |= {fact.script for fact in facts if fact.script}
+    asides = [aside for reading in readings.values() for aside in reading.asides]
+    rows = sum(reading.rows for reading in readings.values())
     look.asides += asides
     look.rows += rows
-    look.notes += [note for reading in readings for note in reading.notes]
+    look.notes += [note for reading in readings.values() for note in reading.notes]
     if any(fact.is_sampled for fact in facts):
         look.notes.append(SAMPLED)
     look.outcomes.append(
@@ -263,36 +312,31 @@ def _day(
     )
 
 
-@dataclass
-class _Deployments:
-    """The deployments of the scripts that were seen, each asked for once a look."""
+def _not_stored(what: str, error: Exception) -> str:
+    reason = redact(str(error)).split("\n", 1)[0][:200]
+    return f"{what} could not be stored ({reason})."
 
-    client: Client
-    account: str
-    look: _Look
-    found: list[Deployment] = field(default_factory=list)
-    asked: set[str] = field(default_factory=set)
 
-    def of(self, scripts: set[str]) -> None:
-        """Ask for the deployments of scripts that were not asked for before."""
-        look = self.look
-        for script in sorted(scripts - self.asked):
-            if look.capabilities.get("deployments", YES) != YES:
-                return
-            self.asked.add(script)
-            try:
-                read = partial(read_deployments, account=self.account, script=script, now=look.now)
-                found, asides = self.client.deployments(self.account, script, read)
-            except ApiError as error:
-                if error.trouble in _STOPPING:
-                    raise
-                if error.trouble is not Trouble.MISSING:  # a script that is gone still has usage
-                    look.capabilities["deployments"] = redact(str(error))
+def _deployments(look: _Look, client: Client, account: str, source: Source) -> None:
+    """Ask for the deployments of the scripts that were seen, as long as they may be read, and add new ones."""
+    deployed: list[Deployment] = []
+    for script in sorted(look.scripts):
+        read = partial(read_deployments, account=account, script=script, now=look.now)
+        try:
+            found, asides = client.deployments(account, script, read)
+        except ApiError as error:
+            if error.trouble is Trouble.MISSING:  # a script that is gone still has usage
                 continue
-            look.capabilities["deployments"] = YES
-            self.found += found
-            look.asides += asides
-            look.rows += len(found) + len(asides)
+            look.capabilities["deployments"] = redact(str(error))
+            break
+        look.capabilities["deployments"] = YES
+        deployed += found
+        look.asides += asides
+        look.rows += len(found) + len(asides)
+    try:
+        store_deployments(source=source, deployments=deployed)
+    except (DatabaseError, ValueError) as error:
+        look.fail("deployments", SourceError(_not_stored("The deployments", error)))
 
 
 def _billable(look: _Look, client: Client, account: str) -> None:
@@ -301,8 +345,6 @@ def _billable(look: _Look, client: Client, account: str) -> None:
     try:
         records = client.billable_usage(account, start, look.now, billable_records)
     except ApiError as error:
-        if error.trouble is Trouble.TOKEN:
-            raise
         look.capabilities["billable_usage"] = f"no ({error.trouble.value})"
     else:
         look.capabilities["billable_usage"] = YES
@@ -322,7 +364,7 @@ def _tell_fields(look: _Look, reader: Reader) -> None:
 
 def _check(look: _Look, failures: list[Outcome]) -> Check:
     more = f" And {len(failures) - 1} more." if len(failures) > 1 else ""
-    whole = look.goes_on and look.is_whole and not failures
+    whole = look.goes_on and not failures
     return Check(
         checked_at=look.now,
         window_start=look.spans[0].start if look.spans else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from ingestion.cloudflare.client import SCOPE_NAMES, ApiError, Client
 from ingestion.core.cloudflare_errors import Refusal, Trouble
 from ingestion.core.cloudflare_graphql import (
     Reading,
+    bounded_hosts,
     daily_peaks,
     joined,
     read_rows,
@@ -19,6 +20,7 @@ from ingestion.core.cloudflare_graphql import (
 )
 from ingestion.core.cloudflare_queries import (
     R2_STORAGE,
+    ZONE_HTTP,
     Dataset,
     Limits,
     Span,
@@ -30,6 +32,9 @@ from ingestion.core.cloudflare_queries import (
     settings_text,
     time_text,
 )
+
+HOSTS = 200
+"""How many hosts of a zone are kept for each hour: its figures only check those of Logpush."""
 
 Asked = Callable[[], None]
 """Called before each call, so that a job can report and stop."""
@@ -93,9 +98,11 @@ class Reader:
             for reading in self._whole(dataset, tag, piece, limits)
         ]
         whole = joined(readings)
-        if dataset is not R2_STORAGE:
-            return whole
-        return Reading(daily_peaks(whole.facts), whole.rows, whole.asides, whole.notes)
+        if dataset is R2_STORAGE:
+            return replace(whole, facts=daily_peaks(whole.facts))
+        if dataset is ZONE_HTTP:
+            return replace(whole, facts=bounded_hosts(whole.facts, HOSTS))
+        return whole
 
     def is_kept(self, dataset: Dataset, tag: str, span: Span) -> bool:
         """Whether the API still holds all of ``span``."""

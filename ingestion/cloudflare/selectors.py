@@ -8,6 +8,7 @@ from django.db.models import Max
 
 from finops.core.periods import Window
 from ingestion.cloudflare_models import UsageCheck, UsageHour, WorkerDeployment
+from ingestion.core.r2 import R2_METRICS
 from ingestion.core.usage import UsageFact
 from ingestion.core.worker_cpu import Marker
 
@@ -52,6 +53,11 @@ def usage_facts(window: Window, metrics: tuple[str, ...]) -> list[UsageFact]:
 def worker_facts(window: Window) -> list[UsageFact]:
     """Requests, CPU time and its quantiles of every Worker within ``window``."""
     return usage_facts(window, _WORKER_METRICS)
+
+
+def r2_facts(window: Window) -> list[UsageFact]:
+    """Operations on R2 and what was stored in it within ``window``."""
+    return usage_facts(window, R2_METRICS)
 
 
 def deployments(window: Window) -> list[Marker]:

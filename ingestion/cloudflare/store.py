@@ -10,7 +10,7 @@ from django.db import transaction
 
 from finops.bulk import insert_rows
 from finops.logs import redact
-from ingestion.cloudflare_models import UsageCheck, UsageHour, WorkerDeployment
+from ingestion.cloudflare_models import UsageCheck, UsageHour, UsageProgress, WorkerDeployment
 from ingestion.core.cloudflare_graphql import Aside
 from ingestion.core.cloudflare_rest import Deployment
 from ingestion.core.usage import UsageFact
@@ -35,12 +35,25 @@ _COLUMNS = (
 )
 
 
+Target = tuple[str, str]
+"""The id of a dataset, and of the account or zone that it is read for."""
+
+
 @dataclass(frozen=True)
 class Part:
     """A part of a day that was read whole: these metrics of one account, or of one zone of it."""
 
     metrics: tuple[str, ...]
     zone: str = ""
+
+
+@dataclass(frozen=True)
+class Advance:
+    """What was read whole up to ``through``, by one connection."""
+
+    connection: Connection
+    targets: tuple[Target, ...]
+    through: datetime
 
 
 @dataclass(frozen=True)
@@ -64,9 +77,9 @@ def store_day(
     day: date,
     facts: Collection[UsageFact],
     parts: Collection[Part],
-    deployments: Collection[Deployment] = (),
+    advance: Advance | None = None,
 ) -> None:
-    """Replace ``parts`` of the source's UTC ``day`` by ``facts``, and add deployments that are new.
+    """Replace ``parts`` of the source's UTC ``day`` by ``facts``, and note in the same breath up to when was read.
 
     Safe to repeat. What is no part stays as it is, so that a dataset that could not be read loses nothing.
     """
@@ -84,9 +97,40 @@ def store_day(
                 zone=part.zone,
             ).delete()
         insert_rows(UsageHour, _COLUMNS, rows)
-        WorkerDeployment.objects.bulk_create(
-            [_deployment(source, one) for one in deployments], ignore_conflicts=True
+        if advance:
+            _note(source, advance)
+
+
+def _note(source: Source, advance: Advance) -> None:
+    rows = [
+        UsageProgress(
+            source=source,
+            connection=advance.connection,
+            dataset=dataset,
+            tag=tag,
+            data_through=advance.through,
         )
+        for dataset, tag in advance.targets
+    ]
+    UsageProgress.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["source", "connection", "dataset", "tag"],
+        update_fields=["data_through"],
+    )
+
+
+def read_through(source: Source, connection: Connection) -> dict[Target, datetime]:
+    """Up to when each dataset of each account and zone was read whole through ``connection``."""
+    rows = UsageProgress.objects.filter(source=source, connection=connection)
+    return {(row.dataset, row.tag): row.data_through for row in rows}
+
+
+def store_deployments(*, source: Source, deployments: Collection[Deployment]) -> None:
+    """Add the deployments that are new. Safe to repeat."""
+    WorkerDeployment.objects.bulk_create(
+        [_deployment(source, one) for one in deployments], ignore_conflicts=True
+    )
 
 
 def _row(source: Source, fact: UsageFact) -> tuple[object, ...]:
@@ -120,7 +164,10 @@ def _deployment(source: Source, one: Deployment) -> WorkerDeployment:
 
 
 def record_check(*, source: Source, connection: Connection, check: Check) -> None:
-    """Write down one look, and forget those that are older than ``CHECKS_KEPT``."""
+    """Write down one look, and forget those that are older than ``CHECKS_KEPT``.
+
+    The newest whole one stays, however old: it tells since when nothing was read whole.
+    """
     with transaction.atomic():
         UsageCheck.objects.create(
             source=source,
@@ -139,6 +186,7 @@ def record_check(*, source: Source, connection: Connection, check: Check) -> Non
             ],
             notes=[redact(note) for note in check.notes],
         )
-        UsageCheck.objects.filter(
-            source=source, checked_at__lt=check.checked_at - CHECKS_KEPT
-        ).delete()
+        looks = UsageCheck.objects.filter(source=source, connection=connection)
+        whole = looks.filter(data_through__isnull=False).order_by("-data_through", "-pk")
+        old = looks.filter(checked_at__lt=check.checked_at - CHECKS_KEPT)
+        old.exclude(pk__in=[each.pk for each in whole[:1]]).delete()

@@ -127,12 +127,12 @@ def http_date(text: str) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def skew_problem(ours: datetime, theirs: datetime | None) -> str:
-    """A sentence where this machine's clock and the API's are too far apart; empty where not, or not known."""
-    if theirs is None or abs(ours - theirs) <= MOST_SKEW:
+def skew_problem(offset: timedelta | None) -> str:
+    """A sentence where the API's clock less this machine's is too much; empty where not, or not known."""
+    if offset is None or abs(offset) <= MOST_SKEW:
         return ""
-    minutes = int(abs(ours - theirs).total_seconds() // 60)
-    word = "ahead of" if ours > theirs else "behind"
+    minutes = int(abs(offset).total_seconds() // 60)
+    word = "ahead of" if offset < timedelta() else "behind"
     return f"This machine's clock is {minutes:,} minutes {word} Cloudflare's: set it; nothing was read."
 
 

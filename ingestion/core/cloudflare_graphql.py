@@ -28,6 +28,8 @@ from ingestion.core.usage import UsageFact
 
 LARGEST = Decimal("9e14")
 _PLACES = Decimal("0.0001")
+OTHER_HOSTS = "other"
+"""Stands for the hosts of a zone that are too many to be kept one by one."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,27 @@ def daily_peaks(facts: Iterable[UsageFact]) -> tuple[UsageFact, ...]:
         key = replace(fact, hour=fact.hour.replace(hour=0), quantity=Decimal(0))
         peaks[key] = max(peaks.get(key, Decimal(0)), fact.quantity)
     return tuple(replace(key, quantity=peak) for key, peak in peaks.items())
+
+
+def bounded_hosts(facts: Iterable[UsageFact], most: int) -> tuple[UsageFact, ...]:
+    """Facts of zones with the ``most`` hosts by requests of each zone and hour; the rest is ``OTHER_HOSTS``.
+
+    Sums stay what they were, also by cache status.
+    """
+    every = list(facts)
+    requests: dict[tuple[str, datetime], dict[str, Decimal]] = defaultdict(dict)
+    for fact in every:
+        hosts = requests[fact.zone, fact.hour]
+        count = fact.quantity if fact.metric == "zone_requests" else Decimal(0)
+        hosts[fact.host] = hosts.get(fact.host, Decimal(0)) + count
+    kept = {
+        key: set(sorted(hosts, key=lambda host: (-hosts[host], host))[:most])
+        for key, hosts in requests.items()
+    }
+    return _merged(
+        fact if fact.host in kept[fact.zone, fact.hour] else replace(fact, host=OTHER_HOSTS)
+        for fact in every
+    )
 
 
 # --- one row -----------------------------------------------------------------------------------------

@@ -22,7 +22,8 @@ SHORTEST_WINDOW = timedelta(minutes=1)
 class Dataset:
     """One node: its fields as dotted paths; ``optional`` ones are left out where the schema lacks them.
 
-    ``instead`` names what stands in for an optional field, ``metrics`` what a reading of it gives.
+    ``instead`` names what stands in for an optional field, ``metrics`` what a reading of it gives, ``only`` what
+    the filter holds beside the window.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Dataset:
     metrics: tuple[str, ...]
     optional: tuple[str, ...] = ()
     instead: tuple[tuple[str, str], ...] = ()
+    only: tuple[tuple[str, str], ...] = ()
 
     def without(self, names: Collection[str]) -> Dataset | None:
         """The dataset without optional fields called ``names``; ``None`` where one of them is needed."""
@@ -126,6 +128,7 @@ ZONE_HTTP = Dataset(
     ("zone_requests", "zone_edge_bytes"),
     optional=("avg.sampleInterval", _HOUR),
     instead=_MOMENT,
+    only=(("requestSource", "eyeball"),),  # what Workers ask for within is no request of a visitor
 )
 DATASETS: tuple[Dataset, ...] = (WORKERS, R2_OPERATIONS, R2_STORAGE, ZONE_HTTP)
 """Everything that is read."""
@@ -136,10 +139,9 @@ DATASETS: tuple[Dataset, ...] = (WORKERS, R2_OPERATIONS, R2_STORAGE, ZONE_HTTP)
 
 def query_text(dataset: Dataset, limit: int) -> str:
     """The query of ``dataset`` for one account or zone and one window, at most ``limit`` rows."""
-    inner = (
-        f"{dataset.id}(limit: {limit}, filter: {{datetime_geq: $start, datetime_lt: $end}}) "
-        f"{{ {_selection(dataset.fields)} }}"
-    )
+    only = "".join(f', {name}: "{value}"' for name, value in dataset.only)
+    window = f"datetime_geq: $start, datetime_lt: $end{only}"
+    inner = f"{dataset.id}(limit: {limit}, filter: {{{window}}}) {{ {_selection(dataset.fields)} }}"
     return _query("Usage($tag: string!, $start: Time!, $end: Time!)", dataset.scope, inner)
 
 

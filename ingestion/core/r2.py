@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from finops.core.amounts import ZERO, ratio
+from finops.core.amounts import ZERO, exact_sum, ratio
 from finops.core.periods import days_in_month, month_start
 from ingestion.core.usage import UsageFact
 
 CLASS_A, CLASS_B, FREE = "r2_class_a", "r2_class_b", "r2_free"
+STORED = "r2_stored_bytes"
+R2_METRICS = (CLASS_A, CLASS_B, FREE, STORED)
 
 _A = [
     "ListBuckets",
@@ -89,7 +92,7 @@ def stored_byte_months(
     """
     peaks: dict[tuple[date, str, str], Decimal] = {}
     for fact in facts:
-        if fact.metric == "r2_stored_bytes":
+        if fact.metric == STORED:
             key = (fact.hour.date(), fact.bucket, fact.storage_class)
             peaks[key] = max(peaks.get(key, ZERO), fact.quantity)
     sums: dict[tuple[date, str, str], Decimal] = defaultdict(Decimal)
@@ -98,3 +101,40 @@ def stored_byte_months(
     return {
         key: ratio(total, Decimal(days_in_month(key[0]))) or ZERO for key, total in sums.items()
     }
+
+
+@dataclass(frozen=True)
+class BucketUsage:
+    """One bucket and storage class in one month: operations, and bytes as ``stored_byte_months`` counts them."""
+
+    account: str
+    bucket: str
+    storage_class: str
+    class_a: Decimal
+    class_b: Decimal
+    free: Decimal
+    byte_months: Decimal
+    is_sampled: bool
+
+
+def bucket_usage(facts: Iterable[UsageFact]) -> list[BucketUsage]:
+    """R2's facts of one month by account, bucket and storage class, in this order."""
+    groups: dict[tuple[str, str, str], list[UsageFact]] = defaultdict(list)
+    for fact in facts:
+        if fact.metric in R2_METRICS:
+            groups[fact.account, fact.bucket, fact.storage_class].append(fact)
+    return [
+        BucketUsage(
+            *key,
+            class_a=_sum(group, CLASS_A),
+            class_b=_sum(group, CLASS_B),
+            free=_sum(group, FREE),
+            byte_months=exact_sum(stored_byte_months(group).values()),
+            is_sampled=any(fact.is_sampled for fact in group),
+        )
+        for key, group in sorted(groups.items())
+    ]
+
+
+def _sum(facts: Iterable[UsageFact], metric: str) -> Decimal:
+    return exact_sum(fact.quantity for fact in facts if fact.metric == metric)

@@ -37,6 +37,7 @@ class CpuPoint:
     reason: str = ""
     p50: Decimal | None = None
     p99: Decimal | None = None
+    is_sampled: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,16 +64,19 @@ def cpu_series(facts: Iterable[UsageFact], step: Step = "hour") -> dict[str, lis
     found: dict[tuple[str, datetime], dict[str, list[Decimal]]] = defaultdict(
         lambda: defaultdict(list)
     )
+    sampled: set[tuple[str, datetime]] = set()
     for fact in facts:
         moment = fact.hour if step == "hour" else fact.hour.replace(hour=0)
         found[fact.script, moment][fact.metric].append(fact.quantity)
+        if fact.is_sampled:
+            sampled.add((fact.script, moment))
     series: dict[str, list[CpuPoint]] = defaultdict(list)
     for (script, moment), values in sorted(found.items()):
-        series[script].append(_point(moment, values))
+        series[script].append(_point(moment, values, is_sampled=(script, moment) in sampled))
     return dict(sorted(series.items(), key=lambda item: (-total_cpu(item[1]), item[0])))
 
 
-def _point(moment: datetime, values: dict[str, list[Decimal]]) -> CpuPoint:
+def _point(moment: datetime, values: dict[str, list[Decimal]], *, is_sampled: bool) -> CpuPoint:
     requests = exact_sum(values["worker_requests"])
     cpu = exact_sum(values["worker_cpu_us"]) if values["worker_cpu_us"] else None
     per_request = None if cpu is None else ratio(cpu, requests)
@@ -85,6 +89,7 @@ def _point(moment: datetime, values: dict[str, list[Decimal]]) -> CpuPoint:
         reason,
         max(values["worker_cpu_us_p50"], default=None),
         max(values["worker_cpu_us_p99"], default=None),
+        is_sampled,
     )
 
 
@@ -100,19 +105,31 @@ def per_request(points: Sequence[CpuPoint]) -> Decimal | None:
 
 
 def change_at(
-    points: Sequence[CpuPoint], marker: Marker, around: timedelta, until: datetime | None = None
+    points: Sequence[CpuPoint],
+    marker: Marker,
+    around: timedelta,
+    until: datetime | None = None,
+    earlier: Sequence[datetime] = (),
 ) -> Change | None:
     """What CPU per request was within ``around`` before and after a deployment.
 
-    The point that holds the deployment is left out, for it holds both. ``until`` is where the next deployment
-    begins. ``None`` where one side has no request or no CPU time.
+    A point that holds a deployment is left out, for it holds two versions. ``until`` is where the next deployment
+    begins. ``earlier`` are the moments of those before, in order: the time before is that of the last version that
+    served for a whole point. ``None`` where one side has no request or no CPU time.
     """
     width = min(
         (b.moment - a.moment for a, b in itertools.pairwise(points)),
         default=timedelta(hours=1),
     )
     end = marker.moment + around if until is None else min(until, marker.moment + around)
-    before = [p for p in points if marker.moment - around <= p.moment <= marker.moment - width]
+    before = [
+        p
+        for p in points
+        if marker.moment - around <= p.moment <= marker.moment - width
+        and not any(p.moment < moment < p.moment + width for moment in earlier)
+    ]
+    since = max((m for m in earlier if before and m <= before[-1].moment), default=None)
+    before = [p for p in before if since is None or p.moment >= since]
     after = [p for p in points if p.moment >= marker.moment and p.moment + width <= end]
     old, new = per_request(before), per_request(after)
     times = None if old is None or new is None else ratio(new, old)
@@ -128,9 +145,10 @@ def largest_change(
     changes = []
     for script, points in series.items():
         own = sorted((m for m in markers if m.script == script), key=lambda marker: marker.moment)
-        ends: list[datetime | None] = [marker.moment for marker in own[1:]]
-        for marker, until in zip(own, [*ends, None], strict=False):
-            change = change_at(points, marker, around, until)
+        moments = [marker.moment for marker in own]
+        for number, marker in enumerate(own):
+            until = next(iter(moments[number + 1 :]), None)
+            change = change_at(points, marker, around, until, moments[:number])
             if change and change.times > 1:
                 changes.append(change)
     return max(changes, key=lambda change: change.times, default=None)

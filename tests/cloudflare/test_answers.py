@@ -317,13 +317,12 @@ def test_what_is_no_json_is_refused(text):
 
 
 def test_a_clock_that_stands_wrong_is_one_sentence():
-    now = datetime(2026, 11, 25, 10, tzinfo=UTC)
-    assert skew_problem(now, now + timedelta(minutes=9)) == ""
-    assert skew_problem(now, None) == ""
-    assert skew_problem(now + timedelta(hours=26), now) == (
+    assert skew_problem(timedelta(minutes=9)) == ""
+    assert skew_problem(None) == ""
+    assert skew_problem(timedelta(hours=-26)) == (
         "This machine's clock is 1,560 minutes ahead of Cloudflare's: set it; nothing was read."
     )
-    assert "behind Cloudflare's" in skew_problem(now, now + timedelta(hours=1))
+    assert "behind Cloudflare's" in skew_problem(timedelta(hours=1))
 
 
 # --- deployments -------------------------------------------------------------------------------------

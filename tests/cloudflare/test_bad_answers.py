@@ -107,6 +107,21 @@ def test_a_clock_that_stands_wrong_reads_nothing(connection, api, monkeypatch):
     assert stored() == before
 
 
+def test_waiting_for_the_limit_of_calls_is_no_wrong_clock(connection, api, monkeypatch):
+    moments = [NOW]
+    monkeypatch.setattr(clock, "now", lambda: moments[-1])
+
+    def wait(seconds: float, _progress: object) -> None:
+        moments.append(moments[-1] + timedelta(seconds=seconds))
+
+    monkeypatch.setattr("ingestion.cloudflare.collect.wait", wait)
+    busy = Fault(200, graphql("rate limiter budget depleted, try again after 5 minutes"))
+    api.behaviour.faults += [busy] * 3
+    assert {o.status for o in look(connection).outcomes} == {"loaded"}
+    assert moments[-1] >= NOW + timedelta(minutes=15)
+    assert problem(connection) == ""
+
+
 def test_far_future_rows_are_put_aside_and_counted(connection, api):
     row: dict[str, Any] = {
         "dimensions": {"scriptName": "edge-router", "datetimeHour": "2086-11-25T00:00:00Z"},

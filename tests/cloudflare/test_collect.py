@@ -23,7 +23,7 @@ from ingestion.services import collect
 from simulator import cloudflare_usage
 from simulator.cloudflare_api import Fault
 from simulator.cloudflare_schema import Limits
-from tests.cloudflare.conftest import NOW
+from tests.cloudflare.conftest import NOW, ZONE
 from tests.cloudflare.looks import look, newest, problem, stored
 
 pytestmark = pytest.mark.django_db
@@ -74,6 +74,18 @@ def test_a_look_stores_workers_r2_zones_and_deployments(connection):
     assert check.capabilities["deployments"] == "yes"
     assert check.data_through == NOW
     assert check.rows == sum(o.rows for o in report.outcomes) + WorkerDeployment.objects.count()
+
+
+def test_what_workers_fetch_within_is_no_request_of_a_visitor(connection):
+    look(connection)
+    midnight = NOW.replace(hour=0, minute=0)
+    samples = cloudflare_usage.zone_http(7, ZONE, midnight, NOW - cloudflare_usage.QUARTER)
+    asked = {"eyeball": Decimal(), "edgeWorkerFetch": Decimal()}
+    for sample in samples:
+        asked[str(dict(sample.about)["requestSource"])] += dict(sample.figures)["count"]
+    assert asked["edgeWorkerFetch"] > 0
+    rows = UsageHour.objects.filter(metric="zone_requests").values_list("quantity", flat=True)
+    assert sum(rows) == asked["eyeball"]
 
 
 def test_the_same_look_twice_changes_nothing(connection):
@@ -322,5 +334,9 @@ def test_old_looks_are_forgotten_and_usage_is_not(connection):
     before, source = stored(), Source.objects.get()
     later = NOW + timedelta(days=31)
     record_check(source=source, connection=connection, check=Check(checked_at=later))
-    assert [check.checked_at for check in UsageCheck.objects.all()] == [later]
+    assert [check.checked_at for check in UsageCheck.objects.all()] == [later, NOW]
+    much_later = later + timedelta(days=31)
+    last = Check(checked_at=much_later, data_through=much_later)
+    record_check(source=source, connection=connection, check=last)
+    assert [check.checked_at for check in UsageCheck.objects.all()] == [much_later]
     assert stored() == before

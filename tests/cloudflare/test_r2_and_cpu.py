@@ -124,6 +124,24 @@ def test_a_later_deployment_ends_the_time_after_an_earlier_one():
     assert worst.marker == markers[1]
 
 
+@pytest.mark.parametrize(
+    ("figures", "deployed", "times"),
+    [
+        ([400] * 4 + [100] * 2 + [150] * 4, [(4, 0), (6, 0)], "1.5"),
+        # The hours that hold a deployment hold two versions.
+        ([400] * 4 + [900] + [100] * 2 + [900] + [150] * 4, [(4, 20), (7, 20)], "1.5"),
+        # A version that served for no whole hour is no time before.
+        ([100] * 4 + [900] * 2 + [150] * 4, [(4, 40), (5, 20)], "1.5"),
+    ],
+)
+def test_the_time_before_is_that_of_the_version_before(figures, deployed, times):
+    series = cpu_series(hours("a", [(1, cpu) for cpu in figures]))
+    markers = [Marker("a", START + hour * HOUR + timedelta(minutes=m)) for hour, m in deployed]
+    rise = largest_change(series, markers, timedelta(days=2))
+    assert rise is not None
+    assert (rise.marker, rise.times) == (markers[1], Decimal(times))
+
+
 def test_without_requests_on_one_side_nothing_is_said():
     series = cpu_series(hours("a", [(0, 0), (0, 0), (10, 300)]))
     assert change_at(series["a"], Marker("a", START + 2 * HOUR), timedelta(days=1)) is None

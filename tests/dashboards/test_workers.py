@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from ingestion.cloudflare.store import Part, store_day
+from ingestion.cloudflare_models import UsageHour
+from ingestion.core.usage import UsageFact
+from ingestion.models import Source
 from tests.dashboards.test_pages import download, html, sheet, words
-from tests.dashboards.usage import load_usage
+from tests.dashboards.usage import ACCOUNT, MIDNIGHT, load_usage
 
 PAGE = "/workers-cpu/"
 DAYS = f"{PAGE}?from=2026-04-29&to=2026-04-30"
@@ -61,8 +66,19 @@ def test_the_numbers_of_chart_table_and_downloads_are_the_same(usage, alice):
 
 
 def test_a_deployment_stands_at_its_hour_and_its_message_is_never_a_formula(usage, alice):
-    rows = [row for row in download(alice, DAYS)[1:] if row[-1]]
-    assert [(row[1], row[-1]) for row in rows] == [("2026-04-30T00:00:00Z", "00:20 =Release 7")]
+    head, *every = download(alice, DAYS)
+    deployed = head.index("Deployed")
+    rows = [row for row in every if row[deployed]]
+    assert [(row[1], row[deployed]) for row in rows] == [
+        ("2026-04-30T00:00:00Z", "00:20 =Release 7")
+    ]
+
+
+def test_the_downloads_say_which_figures_are_estimates(usage, alice):
+    UsageHour.objects.filter(script="router").update(is_sampled=False)
+    head, *rows = download(alice, DAYS)
+    assert head[-1] == "Sampled"
+    assert {(row[0], row[-1]) for row in rows} == {("resizer", "yes"), ("router", "no")}
 
 
 def test_over_more_than_a_week_points_are_days(usage, alice):
@@ -113,6 +129,33 @@ def test_data_health_tells_the_newest_look_and_what_it_cannot_tell(usage, alice)
     assert "window 2026-04-30 00:00 to 2026-04-30 12:00" in page
     assert "workersInvocationsAdaptive row 3: it has no scriptName" in page
     assert "estimates from samples" in page
+
+
+def test_data_health_tells_r2_by_bucket_and_storage_class(usage, alice):
+    source = Source.objects.get(kind="cloudflare_usage")
+    about = {"account": ACCOUNT, "bucket": "media", "storage_class": "Standard"}
+    for metric, quantity, days in (
+        ("r2_class_a", 1_500, (1, 2)),
+        ("r2_class_b", 20_000, (1,)),
+        ("r2_free", 7, (2,)),
+        ("r2_stored_bytes", 45_678_000_000, (1, 2)),
+    ):
+        for day in days:
+            hour = MIDNIGHT.replace(day=day)
+            fact = UsageFact(hour, metric, Decimal(quantity), is_sampled=True, **about)
+            store_day(source=source, day=hour.date(), facts=[fact], parts=[Part((metric,))])
+    march = MIDNIGHT.replace(month=3)
+    old = UsageFact(march, "r2_class_a", Decimal(9), bucket="old", account=ACCOUNT)
+    store_day(source=source, day=march.date(), facts=[old], parts=[Part(("r2_class_a",))])
+    page = words(alice, "/data-health/")
+    assert "R2 in 2026-04 to date" in page
+    # Two days of 45.678 GB are 91.356 GB over the 30 days of April.
+    assert f"{ACCOUNT} media Standard 3,000 20,000 7 3.045 yes" in page
+    assert f"{ACCOUNT} old" not in page
+
+
+def test_data_health_without_r2_says_so(usage, alice):
+    assert "No usage of R2 is known for 2026-04." in words(alice, "/data-health/")
 
 
 def test_data_health_tells_why_a_look_failed(company, alice):

@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from ingestion.cloudflare.collect import SAMPLED
-from ingestion.cloudflare.store import Check, Part, record_check, store_day
+from ingestion.cloudflare.store import Check, Part, record_check, store_day, store_deployments
 from ingestion.core.cloudflare_graphql import Aside
 from ingestion.core.cloudflare_queries import WORKERS
 from ingestion.core.cloudflare_rest import Deployment
@@ -50,8 +50,8 @@ def load_usage(problem: str = "", *, with_cpu: bool = True) -> None:
             day=day.date(),
             facts=facts,
             parts=[Part(WORKERS.metrics)],
-            deployments=[deployment],
         )
+    store_deployments(source=source, deployments=[deployment])
     capabilities = {
         "workersInvocationsAdaptive": "yes",
         "workersInvocationsAdaptive.cpuTimeUs": "yes" if with_cpu else "not in the schema",
