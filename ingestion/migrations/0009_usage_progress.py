@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("ingestion", "0007_usage"),
+        ("ingestion", "0008_price_ends_and_usage_indexes"),
     ]
 
     operations = [
