@@ -18,8 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from ingestion.core.delivery import SourceError
-from ingestion.locations.base import Advance
+from ingestion.locations.base import Advance, SourceUnavailableError, UnreadableNowError
 
 Chunks = Callable[[int], Iterator[bytes]]
 """Gives the bytes from an offset on."""
@@ -40,8 +39,8 @@ class FileCache:
     ) -> Iterator[Path]:
         """The file ``name`` for as long as the context lasts; ``key`` is what messages call it.
 
-        ``advance`` is told the bytes as they come. Raises ``SourceError`` where the bytes are not as
-        many as the store said, or the disk is full.
+        ``advance`` is told the bytes as they come. Raises ``UnreadableNowError`` where the bytes are not
+        as many as the store said, and ``SourceUnavailableError`` where the disk is full.
         """
         ticket = hashlib.sha256(name.encode()).hexdigest()
         ending = "".join(Path(key).suffixes[-2:])[-24:]
@@ -134,11 +133,11 @@ class FileCache:
                 f"{key}: its {size} bytes cannot be kept below {self._folder} ({error.strerror}; "
                 f"{free} bytes are free). Make room, or set FINOPS_CACHE_DIR to a larger disk."
             )
-            raise SourceError(msg) from None
+            raise SourceUnavailableError(msg) from None
         if at != size:
             part.unlink()
             msg = f"{key}: {at} of {size} bytes came. Load again."
-            raise SourceError(msg)
+            raise UnreadableNowError(msg)
         path = self._folder / "objects" / f"{digest.hexdigest()}{ending}"
         part.replace(path)
         fresh = self._folder / "names" / f"{ticket}.new"

@@ -15,7 +15,7 @@ from ingestion.bookkeeping import Outcome
 from ingestion.core.delivery import DeliveryRef, Problem
 from ingestion.core.logpush import BatchReading, LogSettings
 from ingestion.core.logpush_lines import Bounds
-from ingestion.locations.base import Location
+from ingestion.locations.base import Location, SourceUnavailableError
 from ingestion.models import Connection, Source
 from ingestion.progress import Progress, silent
 from ingestion.registry import UsageSource
@@ -44,8 +44,9 @@ def take_usage(
 ) -> list[Outcome]:
     """Take what is new at ``location``; ``again`` reads also objects that were rejected before.
 
-    Whatever is wrong with an object becomes its state and does not stop the others. Raises
-    ``SourceUnavailableError`` where the place cannot be read.
+    Whatever is wrong with an object becomes its state and does not stop the others; one that cannot be read
+    now is left to the next look. Where the place gives way, what was taken by then stays. Raises
+    ``SourceUnavailableError`` where the place cannot be listed.
     """
     found = reader.discover(location, None)
     outcomes = [_failed(problem) for problem in found.problems]
@@ -68,6 +69,8 @@ def take_usage(
 
             take = partial(_take_batch, reader, location, source, slots=slots, advance=advance)
             outcomes += take(batch, again=again)
+    except SourceUnavailableError as error:
+        outcomes.append(_failed(Problem(str(error))))
     finally:
         slots.close()
     if not outcomes:
@@ -152,7 +155,8 @@ def _take_batch(
                 place=partial(usage_lake.place_of, source, load.pk),
                 advance=advance,
             )
-            commit_usage(load=load, reading=reading, settings=settings, loads_before=before)
+            if reading.objects:
+                commit_usage(load=load, reading=reading, settings=settings, loads_before=before)
         except OvertakenError:
             usage_lake.discard(source, load.pk)
             logger.info("batch was overtaken", extra={"source": source.slug})
@@ -180,12 +184,15 @@ def _earlier(source: Source, kind: str, first: datetime, last: datetime) -> list
 
 
 def _outcomes(source: Source, reading: BatchReading) -> list[Outcome]:
-    """One outcome for what was loaded, and one for each object that was refused."""
+    """One outcome for what was loaded, and one for each object that was refused or left for later."""
     states = [(one, *state_of(one)) for one in reading.objects]
     outcomes = [
         Outcome(one.key, "failed", source.slug, sentence=reason)
         for one, state, reason in states
         if state == LogObject.State.REJECTED
+    ]
+    outcomes += [
+        Outcome(one.key, "failed", source.slug, sentence=one.later) for one in reading.later
     ]
     good = [one for one, state, _ in states if state == LogObject.State.LOADED]
     skipped = [one for one, state, _ in states if state == LogObject.State.SKIPPED]

@@ -18,7 +18,13 @@ from urllib.parse import urlsplit
 
 from ingestion.cache import FileCache
 from ingestion.core.delivery import SourceError
-from ingestion.locations.base import Advance, ChangedUnderneathError, Entry, SourceUnavailableError
+from ingestion.locations.base import (
+    Advance,
+    ChangedUnderneathError,
+    Entry,
+    SourceUnavailableError,
+    UnreadableNowError,
+)
 
 _CHUNK = 4 << 20
 _TRIES = 6
@@ -241,7 +247,7 @@ class S3Location:
                 f"{self.text}: there is no such bucket. Check the name and the endpoint."
             )
         if code in _GONE:
-            return SourceError(
+            return UnreadableNowError(
                 f"{key}: the object is missing; the manifest names it. Deliver it, then load again."
             )
         if code in _DENIED:
