@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from finops import clock
 from ingestion import unpacking, usage_taking
@@ -312,3 +313,33 @@ def test_bytes_that_do_not_fit_a_full_cache_are_the_places_trouble(tmp_path):
         cache.held("n", 3, "a.log", lambda _: iter([b"x"]), lambda _: None),
     ):
         pass
+
+
+def test_an_object_whose_sums_no_field_holds_is_refused_alone(logs):
+    most = 999_999_999_999
+    write(logs, "a.log", *(request(n, EdgeResponseBytes=most) for n in range(100, 1100)))
+    write(logs, "z.log", request(3))
+    report = take(logs)
+    (failed,) = [one for one in report.outcomes if one.status == "failed"]
+    assert failed.sentence.startswith("a.log: what it holds cannot be counted (")
+    assert "is too large" in failed.sentence
+    assert set(LogObject.objects.values_list("key", "state")) == {
+        ("a.log", "rejected"),
+        ("sound.log.gz", "loaded"),
+        ("z.log", "loaded"),
+    }
+    assert total("requests") == 3
+    assert [one.status for one in take(logs).outcomes] == ["unchanged"]
+
+
+def test_an_engine_or_database_that_is_away_refuses_no_object(logs, monkeypatch):
+    def away(**_what):
+        raise OperationalError("the database went away")
+
+    monkeypatch.setattr(usage_taking, "commit_usage", away)
+    with pytest.raises(OperationalError):
+        take(logs)
+    monkeypatch.undo()
+    assert not LogObject.objects.exists()
+    take(logs)
+    assert total("requests") == 2
