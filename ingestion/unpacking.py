@@ -1,7 +1,8 @@
 """Log objects in memory: unpacked, checked and given to the engine as files that nobody else can open.
 
-The bytes hold addresses of people and whatever stood in queries. They are never written to a named file, and
-go with the process, however it ends.
+The bytes hold addresses of people and whatever stood in queries. Here they are never written to a named file,
+and go with the process, however it ends. What the engine spills of them lies in a folder of its own, which goes
+with the engine, or with the next upkeep where its process was killed.
 """
 
 from __future__ import annotations

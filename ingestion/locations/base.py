@@ -56,3 +56,6 @@ class Location(Protocol):
 
         Raises ``ChangedUnderneathError`` where its mark is no longer that of ``entry``.
         """
+
+    def passing(self, entry: Entry, advance: Advance) -> AbstractContextManager[Path]:
+        """As ``held``, for a file that is read once and may stay nowhere: no copy of it has a name."""

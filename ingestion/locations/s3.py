@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -118,8 +118,7 @@ class S3Location:
     def held(self, entry: Entry, advance: Advance) -> Iterator[Path]:
         """The object's bytes in the local cache, downloaded where they are not there yet."""
         whole = self._whole(entry.key)
-        if not entry.mark:
-            raise self._refusal("NoSuchKey", entry.key)
+        self._refuse_missing(entry)
         name = f"{self._endpoint}\n{self.bucket}\n{whole}\n{entry.mark}\n{entry.size}"
         with self._cache.held(
             name,
@@ -129,6 +128,18 @@ class S3Location:
             advance,
         ) as path:
             yield path
+
+    @contextmanager
+    def passing(self, entry: Entry, advance: Advance) -> Iterator[Path]:
+        """The object's bytes, past the cache."""
+        self._refuse_missing(entry)
+        chunks = partial(self.chunks, entry)
+        with self._cache.passing(entry.size, entry.key, chunks, advance) as path:
+            yield path
+
+    def _refuse_missing(self, entry: Entry) -> None:
+        if not entry.mark:
+            raise self._refusal("NoSuchKey", entry.key)
 
     def upload(self, key: str, path: Path) -> None:
         """Store the file under ``key``, in parts where it is large. Raises ``SourceError``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -73,3 +74,19 @@ def test_a_file_put_together_that_lost_something_is_refused(looks, monkeypatch):
     with pytest.raises(RuntimeError, match="does not hold what 3 files held"):
         usage_upkeep.compact_day(file.load.source_id, file.day, now=clock.now())
     assert facts("hour") == before
+
+
+def test_what_the_engine_of_a_killed_process_spilled_is_swept_a_day_later():
+    now = clock.now()
+    with engine.connect() as alive:
+        (spill,) = alive.execute("SELECT current_setting('temp_directory')").fetchone() or ()
+        left = Path(spill).parent / "engine-left"
+        left.mkdir()
+        (left / "spilled.tmp").write_text("lines")
+        assert engine.sweep_scratch(before=now - DAY) == 0
+        then = (now - 2 * DAY).timestamp()
+        for path in (left / "spilled.tmp", left):
+            os.utime(path, (then, then))
+        maintenance.upkeep(now=now)
+        assert not left.exists()
+        assert Path(spill).exists(), "an engine at work keeps its own"
