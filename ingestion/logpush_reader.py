@@ -266,6 +266,9 @@ class _Batch:
         run(sql.GROUPS)
         self._say_meanings()
         run(sql.MEANT)
+        run(sql.kept_hosts(earlier("facts", first, last), self._settings.most_hosts))
+        if self._one(sql.HAS_MORE_HOSTS):
+            run(sql.OTHER_HOSTS)
         run(sql.known(earlier("facts", first, last)))
         run(sql.kept(self._settings.most_prefixes))
         run(sql.facts(format(self._settings.factor, "f") if self._settings.is_sampled else ""))

@@ -167,9 +167,13 @@ def add_days(*, source: Source, days: Mapping[DayKey, Decimal], is_sampled: bool
     rows = UsageDay.objects.filter(
         source=source, day__in={key[0] for key in days}, is_sampled=is_sampled
     )
+    hosts = sorted({key[2] for key in days})
     known: dict[DayKey, tuple[int, Decimal]] = {
         (row[2], row[3], row[4], row[5], row[6], row[7]): (row[0], row[1])
-        for row in rows.values_list("pk", "quantity", *fields)
+        for at in range(0, len(hosts), _AT_ONCE)
+        for row in rows.filter(host__in=hosts[at : at + _AT_ONCE]).values_list(
+            "pk", "quantity", *fields
+        )
     }
     grown = [known[key][0] for key in days if key in known]
     for at in range(0, len(grown), _AT_ONCE):

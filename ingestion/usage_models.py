@@ -244,6 +244,11 @@ class LogpushSettings(models.Model):
         validators=[MinValueValidator(1)],
         help_text="How many prefixes an hour of a host may have; the rest is 'other'.",
     )
+    most_hosts = models.PositiveSmallIntegerField(
+        default=500,
+        validators=[MinValueValidator(1)],
+        help_text="How many hosts an hour of a zone may have; the rest is 'other'.",
+    )
     lateness_minutes = models.PositiveSmallIntegerField(
         default=10, help_text="How late objects may come: an hour is complete that much after it."
     )

@@ -93,6 +93,7 @@ def settings_for(source: Source) -> LogSettings:
         filtered=row.filtered,
         path_depth=row.path_depth,
         most_prefixes=row.most_prefixes,
+        most_hosts=row.most_hosts,
         lateness_minutes=row.lateness_minutes,
         keys_hours=row.keys_hours,
     )

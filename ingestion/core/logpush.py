@@ -20,6 +20,7 @@ class LogSettings:
     filtered: str = ""
     path_depth: int = 2
     most_prefixes: int = 200
+    most_hosts: int = 500
     lateness_minutes: int = 10
     keys_hours: int = 48
 

@@ -281,6 +281,48 @@ def test_prefixes_beyond_the_limit_are_other_and_sums_hold(logs):
     assert total("requests") == 16
 
 
+def test_hosts_beyond_the_limit_are_other_and_sums_hold(logs):
+    connection = Connection.objects.create(
+        slug="logs", kind="cloudflare_logpush", location=str(logs), created_at=clock.now()
+    )
+    LogpushSettings.objects.create(connection=connection, most_hosts=2)
+    hosts = ["a", "a", "a", "b", "b", "c", "d"]
+    write(logs, "a.log", *(request(n, ClientRequestHost=host) for n, host in enumerate(hosts)))
+    collect(connection=connection)
+    expected = {("requests", "a"): 3, ("requests", "b"): 2, ("requests", "other"): 2}
+    found = facts("host")
+    assert {key: int(value) for key, value in found.items() if key[0] == "requests"} == expected
+    write(logs, "b.log", *(request(10 + n, ClientRequestHost="c") for n in range(9)))
+    write(logs, "c.log", request(90, ClientRequestHost="b"), request(91, ZoneName="b.example"))
+    collect(connection=connection)
+    found = facts("zone", "host")
+    assert found["requests", "example.com", "other"] == 11, "an hour's zone keeps its hosts"
+    assert found["requests", "example.com", "b"] == 3
+    assert found["requests", "b.example", "acme.assets.example.com"] == 1
+    assert total("requests") == 18
+    rows = UsageDay.objects.filter(metric="requests").values_list("zone", "host", "quantity")
+    assert {("requests", *row[:2]): row[2] for row in rows} == {
+        key: value for key, value in found.items() if key[0] == "requests"
+    }
+
+
+def test_a_batch_reads_only_those_of_a_days_sums_that_it_adds_to(
+    logs, django_assert_max_num_queries
+):
+    write(logs, "a.log", *(request(n, ClientRequestHost=f"h{n}") for n in range(40)))
+    take(logs)
+    write(logs, "b.log", request(99, ClientRequestHost="h1"))
+    with django_assert_max_num_queries(60) as asked:
+        take(logs)
+    (read,) = [
+        one["sql"]
+        for one in asked.captured_queries
+        if one["sql"].startswith("SELECT") and "usageday" in one["sql"]
+    ]
+    assert "'h1'" in read
+    assert UsageDay.objects.get(metric="requests", host="h1").quantity == 2
+
+
 # --- sampling, watermark, keys -----------------------------------------------------------------------
 
 
