@@ -55,6 +55,7 @@ def upkeep(*, now: datetime, progress: Progress = silent) -> Upkeep:
     compacted = sum(compact(load, now=now) for load in _scattered())
     compacted += usage_upkeep.compact_days(now=now)
     keys_left = usage_upkeep.let_old_keys_go(now=now)
+    usage_upkeep.forget_rejected_lines(now=now)
     progress("sweeping", 2, 3)
     abandoned = sweep_loads(before=now - lake.LEFT_BEHIND)
     swept = sweep_files(before=now - lake.LEFT_BEHIND)

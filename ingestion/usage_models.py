@@ -132,6 +132,7 @@ class LogObject(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["source", "key", "mark"], name="one_row_per_log_object")
         ]
+        indexes = [models.Index(fields=["state", "-taken_at"], name="log_object_by_state")]
 
     def __str__(self) -> str:
         return f"{self.source.slug} {self.key}"

@@ -19,4 +19,8 @@ class Migration(migrations.Migration):
                 validators=[django.core.validators.MinValueValidator(1)],
             ),
         ),
+        migrations.AddIndex(
+            model_name="logobject",
+            index=models.Index(fields=["state", "-taken_at"], name="log_object_by_state"),
+        ),
     ]

@@ -11,8 +11,9 @@ import pytest
 
 from finops import clock, engine
 from ingestion import maintenance, usage_upkeep
-from ingestion.usage_models import UsageFile
-from tests.log_objects import facts, request, take, write
+from ingestion.log_selectors import log_health
+from ingestion.usage_models import LogDay, LogObject, RejectedLine, UsageFile
+from tests.log_objects import START, facts, request, take, write
 
 pytestmark = pytest.mark.django_db
 
@@ -90,3 +91,17 @@ def test_what_the_engine_of_a_killed_process_spilled_is_swept_a_day_later():
         maintenance.upkeep(now=now)
         assert not left.exists()
         assert Path(spill).exists(), "an engine at work keeps its own"
+
+
+def test_lines_put_aside_are_forgotten_with_their_days_keys_and_their_number_stays(looks):
+    now = clock.now()
+    write(looks, "broken.log", request(7), "no json")
+    take(looks)
+    assert usage_upkeep.forget_rejected_lines(now=now) == 0, "every day has its keys"
+    LogDay.objects.filter(day=START.date()).update(keys_left_at=now)
+    assert usage_upkeep.forget_rejected_lines(now=now) == 0, "it was put aside after that day"
+    LogObject.objects.update(taken_at=START)
+    maintenance.upkeep(now=now)
+    assert not RejectedLine.objects.exists()
+    assert log_health()[0].rejected_lines == 1
+    assert [one.status for one in take(looks).outcomes] == ["unchanged"]
