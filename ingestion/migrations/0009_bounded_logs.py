@@ -23,4 +23,16 @@ class Migration(migrations.Migration):
             model_name="logobject",
             index=models.Index(fields=["state", "-taken_at"], name="log_object_by_state"),
         ),
+        migrations.AlterField(
+            model_name="usageload",
+            name="mode",
+            field=models.CharField(choices=[("append", "Append")], max_length=8),
+        ),
+        migrations.AlterField(
+            model_name="usageload",
+            name="state",
+            field=models.CharField(
+                choices=[("current", "Current")], default="current", max_length=12
+            ),
+        ),
     ]

@@ -300,8 +300,8 @@ def test_bytes_that_do_not_fit_a_full_cache_are_the_places_trouble(tmp_path):
     cache = FileCache(tmp_path, 100)
 
     def full(_at):
-        raise OSError(28, "No space left on device")
         yield b""
+        raise OSError(28, "No space left on device")
 
     with (
         pytest.raises(SourceUnavailableError, match="Make room"),
