@@ -305,14 +305,14 @@ def test_bytes_that_do_not_fit_a_full_cache_are_the_places_trouble(tmp_path):
 
     with (
         pytest.raises(SourceUnavailableError, match="Make room"),
-        cache.held("n", 3, "a.log", full, lambda _: None),
+        cache.held("n", 3, "a.log", full, lambda _: None) as path,
     ):
-        pass
+        path.read_bytes()
     with (
         pytest.raises(UnreadableNowError, match="1 of 3 bytes came"),
-        cache.held("n", 3, "a.log", lambda _: iter([b"x"]), lambda _: None),
+        cache.held("n", 3, "a.log", lambda _: iter([b"x"]), lambda _: None) as path,
     ):
-        pass
+        path.read_bytes()
 
 
 def test_an_object_whose_sums_no_field_holds_is_refused_alone(logs):
