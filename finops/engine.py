@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,6 +58,18 @@ def cursors(
         raise
 
 
+def sweep_scratch(*, before: datetime) -> int:
+    """Remove what engines of killed processes spilled and nobody wrote to since ``before``; how many there were."""
+    count = 0
+    for folder in _scratch().glob("engine-*"):
+        with suppress(FileNotFoundError):
+            newest = max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+            if datetime.fromtimestamp(newest, UTC) < before:
+                shutil.rmtree(folder, ignore_errors=True)
+                count += 1
+    return count
+
+
 def beside_another() -> int:
     """Threads for an engine while one other thread is busy: more threads than cores only wait."""
     return max((os.cpu_count() or 2) - 1, 1)
@@ -63,5 +77,5 @@ def beside_another() -> int:
 
 def _scratch() -> Path:
     path: Path = settings.LAKE_DIR / ".scratch"
-    path.mkdir(exist_ok=True)
+    path.mkdir(parents=True, exist_ok=True)
     return path

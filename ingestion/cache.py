@@ -13,13 +13,13 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from ingestion.core.delivery import SourceError
-from ingestion.locations.base import Advance
+from ingestion.locations.base import Advance, SourceUnavailableError, UnreadableNowError
 
 Chunks = Callable[[int], Iterator[bytes]]
 """Gives the bytes from an offset on."""
@@ -40,8 +40,8 @@ class FileCache:
     ) -> Iterator[Path]:
         """The file ``name`` for as long as the context lasts; ``key`` is what messages call it.
 
-        ``advance`` is told the bytes as they come. Raises ``SourceError`` where the bytes are not as
-        many as the store said, or the disk is full.
+        ``advance`` is told the bytes as they come. Raises ``UnreadableNowError`` where the bytes are not
+        as many as the store said, and ``SourceUnavailableError`` where the disk is full.
         """
         ticket = hashlib.sha256(name.encode()).hexdigest()
         ending = "".join(Path(key).suffixes[-2:])[-24:]
@@ -65,6 +65,40 @@ class FileCache:
             os.utime(path)
             yield path
         self.trim()
+
+    @contextmanager
+    def passing(self, size: int, key: str, chunks: Chunks, advance: Advance) -> Iterator[Path]:
+        """A file that is not kept: it lies beside the others without a name, and goes with this process.
+
+        Raises what ``held`` raises.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self._folder) as out:
+            at = 0
+            with self._room(size, key):
+                for chunk in chunks(0):
+                    out.write(chunk)
+                    at += len(chunk)
+                    advance(len(chunk))
+                out.flush()
+            if at != size:
+                raise _other_size(key, at, size)
+            out.seek(0)
+            yield Path(f"/dev/fd/{out.fileno()}")
+
+    @contextmanager
+    def _room(self, size: int, key: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if isinstance(error, ConnectionError | TimeoutError):
+                raise
+            free = shutil.disk_usage(self._folder).free
+            msg = (
+                f"{key}: its {size} bytes cannot be kept below {self._folder} ({error.strerror}; "
+                f"{free} bytes are free). Make room, or set FINOPS_CACHE_DIR to a larger disk."
+            )
+            raise SourceUnavailableError(msg) from None
 
     @staticmethod
     def _locked(path: Path) -> IO[bytes] | None:
@@ -109,39 +143,32 @@ class FileCache:
     ) -> Path:
         part = self._folder / "parts" / ticket
         digest, at = hashlib.sha256(), 0
-        try:
-            with part.open("ab+") as out:
-                out.seek(0)
-                while block := out.read(_BLOCK):
-                    digest.update(block)
-                    at += len(block)
-                if at > size:
-                    out.truncate(0)
-                    digest, at = hashlib.sha256(), 0
-                advance(at)
-                for chunk in chunks(at):
-                    out.write(chunk)
-                    digest.update(chunk)
-                    at += len(chunk)
-                    advance(len(chunk))
-                out.flush()
-                os.fsync(out.fileno())
-        except OSError as error:
-            if isinstance(error, ConnectionError | TimeoutError):
-                raise
-            free = shutil.disk_usage(self._folder).free
-            msg = (
-                f"{key}: its {size} bytes cannot be kept below {self._folder} ({error.strerror}; "
-                f"{free} bytes are free). Make room, or set FINOPS_CACHE_DIR to a larger disk."
-            )
-            raise SourceError(msg) from None
+        with self._room(size, key), part.open("ab+") as out:
+            out.seek(0)
+            while block := out.read(_BLOCK):
+                digest.update(block)
+                at += len(block)
+            if at > size:
+                out.truncate(0)
+                digest, at = hashlib.sha256(), 0
+            advance(at)
+            for chunk in chunks(at):
+                out.write(chunk)
+                digest.update(chunk)
+                at += len(chunk)
+                advance(len(chunk))
+            out.flush()
+            os.fsync(out.fileno())
         if at != size:
             part.unlink()
-            msg = f"{key}: {at} of {size} bytes came. Load again."
-            raise SourceError(msg)
+            raise _other_size(key, at, size)
         path = self._folder / "objects" / f"{digest.hexdigest()}{ending}"
         part.replace(path)
         fresh = self._folder / "names" / f"{ticket}.new"
         fresh.write_text(json.dumps({"sha256": digest.hexdigest(), "key": key}))
         fresh.replace(self._folder / "names" / ticket)
         return path
+
+
+def _other_size(key: str, came: int, size: int) -> UnreadableNowError:
+    return UnreadableNowError(f"{key}: {came} of {size} bytes came. Load again.")

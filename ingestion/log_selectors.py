@@ -135,6 +135,22 @@ def cache_analysis(window: Window, *, host: str = "") -> CacheAnalysis:
     return CacheAnalysis(cache_ratios(by_status), by_status, changes)
 
 
+def cache_by_zone(window: Window) -> dict[str, CacheAnalysis]:
+    """What the cache did with requests of the window's days, by zone; see ``cache_analysis``."""
+    rows = UsageDay.objects.filter(
+        day__gte=window.start, day__lt=window.end, metric="cache_requests"
+    )
+    by_zone: dict[str, dict[str, Decimal]] = {}
+    sums = rows.order_by().values_list("zone", "cache_status").annotate(total=Sum("quantity"))
+    for zone, status, total in sums:
+        by_zone.setdefault(zone, {})[status] = total
+    changes = crosses_change(_midnight(window.start), _midnight(window.end))
+    return {
+        zone: CacheAnalysis(cache_ratios(by_status), by_status, changes)
+        for zone, by_status in sorted(by_zone.items())
+    }
+
+
 def days_counted(window: Window) -> dict[int, set[date]]:
     """Source → the days of the window that something was counted on."""
     found: dict[int, set[date]] = {}

@@ -39,7 +39,12 @@ from ingestion.core.logpush_lines import (
     sound_line,
 )
 from ingestion.core.logpush_values import meanings
-from ingestion.locations.base import Advance
+from ingestion.locations.base import (
+    Advance,
+    ChangedUnderneathError,
+    SourceUnavailableError,
+    UnreadableNowError,
+)
 from ingestion.unpacking import Slots, Unpacked, lines_of
 
 if TYPE_CHECKING:
@@ -87,8 +92,7 @@ def read_batch(
     """Read the objects and write facts and keys below the lake; nothing is visible by that.
 
     ``advance`` is told the bytes (packed) as they come. An object that cannot be used says so in its
-    reading and does not stop the others. Raises ``ChangedUnderneathError`` or ``SourceUnavailableError``
-    where the place itself gives way.
+    reading and does not stop the others. Raises ``SourceUnavailableError`` where the place itself gives way.
     """
     with connect() as engine:
         batch = _Batch(engine, settings, bounds, slots)
@@ -113,9 +117,11 @@ def _unpacked(
                 with one.held(advance) as path:
                     unpacked = slots.unpack(path, one.key)
                 size += unpacked.size
+            except SourceUnavailableError:
+                raise
+            except (ChangedUnderneathError, UnreadableNowError) as error:
+                reading.later = redact(str(error))
             except SourceError as error:
-                if type(error) is not SourceError:
-                    raise
                 reading.refused = redact(str(error))
             found.append((reading, unpacked))
             if size >= _READ_AT_ONCE:
@@ -244,8 +250,10 @@ class _Batch:
 
     def finish(self, earlier: FilesOfHours, place: PlaceOf) -> BatchReading:
         """Count what was not counted before, and write it."""
+        objects = tuple(one for one in self._readings if not one.later)
+        later = tuple(one for one in self._readings if one.later)
         if not self._tables or not self._one("SELECT count(*) FROM lines"):
-            return BatchReading(tuple(self._readings))
+            return BatchReading(objects, later=later)
         run = self._engine.execute
         run(sql.FIRSTS)
         hours = run("SELECT min(hour), max(hour) FROM firsts").fetchone()
@@ -258,15 +266,19 @@ class _Batch:
         run(sql.GROUPS)
         self._say_meanings()
         run(sql.MEANT)
+        run(sql.kept_hosts(earlier("facts", first, last), self._settings.most_hosts))
+        if self._one(sql.HAS_MORE_HOSTS):
+            run(sql.OTHER_HOSTS)
         run(sql.known(earlier("facts", first, last)))
         run(sql.kept(self._settings.most_prefixes))
         run(sql.facts(format(self._settings.factor, "f") if self._settings.is_sampled else ""))
         return BatchReading(
-            objects=tuple(self._readings),
+            objects=objects,
             files=tuple(self._written(place)),
             days={tuple(row[:6]): Decimal(row[6]) for row in run(sql.BY_DAY).fetchall()},
             lines_by_day=by_day,
             notes=tuple(self._notes()),
+            later=later,
         )
 
     def _count_lines(self, *, are_all_counted: bool) -> dict[date, int]:

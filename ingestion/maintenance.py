@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Count
 
 from finops.core.dialect import literal
-from finops.engine import connect
+from finops.engine import connect, sweep_scratch
 from ingestion import lake, usage_upkeep
 from ingestion.models import LakeFile, Load, Source
 from ingestion.progress import Progress, silent
@@ -55,9 +55,11 @@ def upkeep(*, now: datetime, progress: Progress = silent) -> Upkeep:
     compacted = sum(compact(load, now=now) for load in _scattered())
     compacted += usage_upkeep.compact_days(now=now)
     keys_left = usage_upkeep.let_old_keys_go(now=now)
+    usage_upkeep.forget_rejected_lines(now=now)
     progress("sweeping", 2, 3)
     abandoned = sweep_loads(before=now - lake.LEFT_BEHIND)
     swept = sweep_files(before=now - lake.LEFT_BEHIND)
+    sweep_scratch(before=now - lake.LEFT_BEHIND)
     kept = store()
     if isinstance(kept, BucketStore):
         kept.trim_copies(settings.CACHE_MAX_BYTES, unused_since=now - timedelta(hours=1))

@@ -1,12 +1,14 @@
 """Log objects in memory: unpacked, checked and given to the engine as files that nobody else can open.
 
-The bytes hold addresses of people and whatever stood in queries. They are never written to a named file, and
-go with the process, however it ends.
+The bytes hold addresses of people and whatever stood in queries. Here they are never written to a named file,
+and go with the process, however it ends. What the engine spills of them lies in a folder of its own, which goes
+with the engine, or with the next upkeep where its process was killed.
 """
 
 from __future__ import annotations
 
 import codecs
+import gzip
 import os
 import tempfile
 import zlib
@@ -18,6 +20,7 @@ from typing import IO, Any
 from isal import igzip, isal_zlib
 
 from ingestion.core.delivery import SourceError
+from ingestion.locations.base import SourceUnavailableError, UnreadableNowError
 
 _CHUNK = 1 << 20
 _LARGE = 256 << 20
@@ -50,7 +53,11 @@ class Slots:
         self._files: list[IO[bytes]] = []
 
     def unpack(self, path: Path, key: str) -> Unpacked:
-        """Unpack and check the object at ``path``. Raises ``SourceError`` with one sentence."""
+        """Unpack and check the object at ``path``; each error is one sentence.
+
+        Raises ``SourceError`` for what its bytes are, ``UnreadableNowError`` where it cannot be opened or read
+        now, and ``SourceUnavailableError`` where there is no room to unpack it.
+        """
         handle = self._free.pop() if self._free else self._new()
         size, is_odd, is_large = 0, False, False
         decoder = codecs.getincrementaldecoder("utf-8")("strict")
@@ -67,10 +74,14 @@ class Slots:
                 if size > _LARGE and not is_large:
                     handle, is_large = self._to_disk(handle), True
                 _write(handle, chunk)
+            os.ftruncate(handle, size)
         except SourceError:
             self._free.append(handle)
             raise
-        os.ftruncate(handle, size)
+        except OSError as error:
+            self._free.append(handle)
+            msg = f"{key}: there is no room to unpack it ({error.strerror}). Make room below {tempfile.gettempdir()}."
+            raise SourceUnavailableError(msg) from None
         return Unpacked(handle, size, is_odd or bool(decoder.getstate()[0]))
 
     def write(self, lines: Iterator[bytes]) -> Unpacked:
@@ -145,10 +156,13 @@ def _chunks(path: Path, key: str) -> Iterator[bytes]:
     except EOFError:
         msg = f"{key}: the gzip object is cut off, or something follows its end. Deliver it again."
         raise SourceError(msg) from None
-    except (_UNPACK_ERROR, zlib.error, OSError) as error:
+    except (_UNPACK_ERROR, zlib.error, gzip.BadGzipFile) as error:
         clause = str(error).split("\n", 1)[0][:120] or type(error).__name__
         msg = f"{key}: the object cannot be unpacked ({clause}). Deliver it again."
         raise SourceError(msg) from None
+    except OSError as error:
+        msg = f"{key}: it cannot be read now ({error.strerror or type(error).__name__}). It is tried at the next look."
+        raise UnreadableNowError(msg) from None
 
 
 def _is_text(chunk: bytes, decoder: codecs.IncrementalDecoder) -> bool:

@@ -35,13 +35,18 @@ class OvertakenError(Exception):
 
 
 def commit_usage(
-    *, load: UsageLoad, reading: BatchReading, settings: LogSettings, loads_before: int
+    *,
+    load: UsageLoad,
+    reading: BatchReading,
+    settings: LogSettings,
+    loads_before: int,
+    closed: frozenset[date],
 ) -> None:
     """Make a batch of a log visible, all of it or nothing.
 
     ``load`` is unsaved; ``loads_before`` is how many loads the source had when the reading began: doubles
-    were told apart from those. Raises ``OvertakenError`` where others came in between, and ``SourceError``
-    where the lake's bucket refuses; then nothing has become visible.
+    were told apart from those. ``closed`` are the days that had no keys then. Raises ``OvertakenError`` where
+    others came in between, and ``SourceError`` where the lake's bucket refuses; then nothing has become visible.
     """
     _describe(load, reading, settings)
     entries = [usage_lake.catalogue_entry(load, written) for written in reading.files]
@@ -49,7 +54,11 @@ def commit_usage(
     source = load.source
     with transaction.atomic():
         Source.objects.select_for_update().get(pk=source.pk)
-        if loads_of(source) != loads_before or _taken(source, reading):
+        if (
+            loads_of(source) != loads_before
+            or _taken(source, reading)
+            or (closed_days(source) - closed) & set(reading.lines_by_day)
+        ):
             raise OvertakenError
         load.committed_at = clock.now()
         load.save(force_insert=True)
@@ -62,6 +71,12 @@ def commit_usage(
 def loads_of(source: Source) -> int:
     """How many loads of usage the source ever had."""
     return UsageLoad.objects.filter(source=source).count()
+
+
+def closed_days(source: Source) -> frozenset[date]:
+    """The days whose keys were let go: whether a line of such a day was counted is no longer known."""
+    days = LogDay.objects.filter(source=source, keys_left_at__isnull=False)
+    return frozenset(days.values_list("day", flat=True))
 
 
 def state_of(reading: ObjectReading) -> tuple[str, str]:
@@ -152,9 +167,13 @@ def add_days(*, source: Source, days: Mapping[DayKey, Decimal], is_sampled: bool
     rows = UsageDay.objects.filter(
         source=source, day__in={key[0] for key in days}, is_sampled=is_sampled
     )
+    hosts = sorted({key[2] for key in days})
     known: dict[DayKey, tuple[int, Decimal]] = {
         (row[2], row[3], row[4], row[5], row[6], row[7]): (row[0], row[1])
-        for row in rows.values_list("pk", "quantity", *fields)
+        for at in range(0, len(hosts), _AT_ONCE)
+        for row in rows.filter(host__in=hosts[at : at + _AT_ONCE]).values_list(
+            "pk", "quantity", *fields
+        )
     }
     grown = [known[key][0] for key in days if key in known]
     for at in range(0, len(grown), _AT_ONCE):

@@ -1,7 +1,6 @@
 """Usage: what was read of it, which files of it readers may see, and what had to be put aside.
 
-One reading is a ``UsageLoad``. Logs add to what is there (``append``), an API's figures of a day take the place
-of those before (``replace``).
+One reading is a ``UsageLoad``; it adds to what is there.
 """
 
 from __future__ import annotations
@@ -20,16 +19,14 @@ class UsageLoad(models.Model):
     """One reading of usage into the lake; it exists only once all that belongs to it is visible."""
 
     class Mode(models.TextChoices):
-        """Whether it adds to what is there, or takes the place of the source's days before."""
+        """How it joins what is there: a log's lines add to it."""
 
         APPEND = "append"
-        REPLACE = "replace"
 
     class State(models.TextChoices):
-        """current → superseded, where a later one took its place."""
+        """Whether readers see it."""
 
         CURRENT = "current"
-        SUPERSEDED = "superseded"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     source = models.ForeignKey(
@@ -132,6 +129,7 @@ class LogObject(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["source", "key", "mark"], name="one_row_per_log_object")
         ]
+        indexes = [models.Index(fields=["state", "-taken_at"], name="log_object_by_state")]
 
     def __str__(self) -> str:
         return f"{self.source.slug} {self.key}"
@@ -243,6 +241,11 @@ class LogpushSettings(models.Model):
         default=200,
         validators=[MinValueValidator(1)],
         help_text="How many prefixes an hour of a host may have; the rest is 'other'.",
+    )
+    most_hosts = models.PositiveSmallIntegerField(
+        default=500,
+        validators=[MinValueValidator(1)],
+        help_text="How many hosts an hour of a zone may have; the rest is 'other'.",
     )
     lateness_minutes = models.PositiveSmallIntegerField(
         default=10, help_text="How late objects may come: an hour is complete that much after it."

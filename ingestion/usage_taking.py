@@ -8,21 +8,23 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 
+from django.db import DataError
+
 from finops import clock
 from finops.logs import redact
 from ingestion import usage_lake
 from ingestion.bookkeeping import Outcome
 from ingestion.core.delivery import DeliveryRef, Problem
-from ingestion.core.logpush import BatchReading, LogSettings
+from ingestion.core.logpush import BatchReading, LogSettings, ObjectReading
 from ingestion.core.logpush_lines import Bounds
-from ingestion.locations.base import Location
+from ingestion.locations.base import Location, SourceUnavailableError
 from ingestion.models import Connection, Source
 from ingestion.progress import Progress, silent
 from ingestion.registry import UsageSource
 from ingestion.taking import source_of
 from ingestion.unpacking import Slots
-from ingestion.usage import OvertakenError, commit_usage, loads_of, state_of
-from ingestion.usage_models import LogDay, LogObject, LogpushSettings, UsageLoad
+from ingestion.usage import OvertakenError, closed_days, commit_usage, loads_of, state_of
+from ingestion.usage_models import LogObject, LogpushSettings, UsageLoad
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +46,9 @@ def take_usage(
 ) -> list[Outcome]:
     """Take what is new at ``location``; ``again`` reads also objects that were rejected before.
 
-    Whatever is wrong with an object becomes its state and does not stop the others. Raises
-    ``SourceUnavailableError`` where the place cannot be read.
+    Whatever is wrong with an object becomes its state and does not stop the others; one that cannot be read
+    now is left to the next look. Where the place gives way, what was taken by then stays. Raises
+    ``SourceUnavailableError`` where the place cannot be listed.
     """
     found = reader.discover(location, None)
     outcomes = [_failed(problem) for problem in found.problems]
@@ -68,6 +71,8 @@ def take_usage(
 
             take = partial(_take_batch, reader, location, source, slots=slots, advance=advance)
             outcomes += take(batch, again=again)
+    except SourceUnavailableError as error:
+        outcomes.append(_failed(Problem(str(error))))
     finally:
         slots.close()
     if not outcomes:
@@ -88,6 +93,7 @@ def settings_for(source: Source) -> LogSettings:
         filtered=row.filtered,
         path_depth=row.path_depth,
         most_prefixes=row.most_prefixes,
+        most_hosts=row.most_hosts,
         lateness_minutes=row.lateness_minutes,
         keys_hours=row.keys_hours,
     )
@@ -133,7 +139,11 @@ def _take_batch(
     advance: Callable[[int], None],
     again: bool,
 ) -> list[Outcome]:
-    """Read and commit a batch; where another worker was faster, what is still new of it."""
+    """Read and commit a batch; where another worker was faster, what is still new of it.
+
+    Where engine or database refuse what a batch holds, it is halved, down to the one object that is refused.
+    """
+    refused = ""
     for _ in range(TRIES):
         load = UsageLoad(source=source, mode=UsageLoad.Mode.APPEND, started_at=clock.now())
         before = loads_of(source)
@@ -141,36 +151,69 @@ def _take_batch(
         if not batch:
             return []
         settings = settings_for(source)
+        bounds = _bounds(source, settings)
         try:
-            reading = reader.read_usage(
-                location,
-                batch,
-                settings=settings,
-                bounds=_bounds(source, settings),
-                slots=slots,
-                earlier=partial(_earlier, source),
-                place=partial(usage_lake.place_of, source, load.pk),
-                advance=advance,
+            reading = (
+                _refusal(batch[0], refused)
+                if refused
+                else reader.read_usage(
+                    location,
+                    batch,
+                    settings=settings,
+                    bounds=bounds,
+                    slots=slots,
+                    earlier=partial(_earlier, source),
+                    place=partial(usage_lake.place_of, source, load.pk),
+                    advance=advance,
+                )
             )
-            commit_usage(load=load, reading=reading, settings=settings, loads_before=before)
+            if reading.objects:
+                commit_usage(
+                    load=load,
+                    reading=reading,
+                    settings=settings,
+                    loads_before=before,
+                    closed=bounds.closed,
+                )
         except OvertakenError:
             usage_lake.discard(source, load.pk)
             logger.info("batch was overtaken", extra={"source": source.slug})
             continue
-        except BaseException:
+        except BaseException as error:
             # Whatever ends the reading, a Ctrl-C included: no file of it may stay behind.
             usage_lake.discard(source, load.pk)
-            raise
+            if refused or not _is_about_data(error):
+                raise
+            logger.warning(
+                "batch could not be taken", exc_info=error, extra={"source": source.slug}
+            )
+            if len(batch) == 1:
+                refused = redact(str(error)).split("\n", 1)[0][:150].rstrip(".")
+                continue
+            half = len(batch) // 2
+            take = partial(_take_batch, reader, location, source, slots=slots, advance=advance)
+            return [*take(batch[:half], again=again), *take(batch[half:], again=again)]
         return _outcomes(source, reading)
     msg = f"{source.slug}: other workers are reading it; what is left is taken at the next look."
     return [Outcome(key=source.slug, status="failed", source=source.slug, sentence=msg)]
 
 
+def _is_about_data(error: BaseException) -> bool:
+    """Whether a number or a text was what engine or database do not take; another try would fail as well."""
+    names = {f"{kind.__module__}.{kind.__name__}" for kind in type(error).__mro__}
+    is_engines = bool(names & {"duckdb.DataError", "_duckdb.DataError"})
+    return is_engines or isinstance(error, ValueError | ArithmeticError | DataError)
+
+
+def _refusal(ref: DeliveryRef, reason: str) -> BatchReading:
+    sentence = f"{ref.key}: what it holds cannot be counted ({reason}). Look at its numbers, then deliver it again."
+    return BatchReading((ObjectReading(ref.key, ref.mark, ref.files[0].size, refused=sentence),))
+
+
 def _bounds(source: Source, settings: LogSettings) -> Bounds:
-    closed = LogDay.objects.filter(source=source, keys_left_at__isnull=False)
     return Bounds(
         latest=clock.now() + FORWARD,
-        closed=frozenset(closed.values_list("day", flat=True)),
+        closed=closed_days(source),
         kept=f"{settings.keys_hours} h",
     )
 
@@ -180,12 +223,15 @@ def _earlier(source: Source, kind: str, first: datetime, last: datetime) -> list
 
 
 def _outcomes(source: Source, reading: BatchReading) -> list[Outcome]:
-    """One outcome for what was loaded, and one for each object that was refused."""
+    """One outcome for what was loaded, and one for each object that was refused or left for later."""
     states = [(one, *state_of(one)) for one in reading.objects]
     outcomes = [
         Outcome(one.key, "failed", source.slug, sentence=reason)
         for one, state, reason in states
         if state == LogObject.State.REJECTED
+    ]
+    outcomes += [
+        Outcome(one.key, "failed", source.slug, sentence=one.later) for one in reading.later
     ]
     good = [one for one, state, _ in states if state == LogObject.State.LOADED]
     skipped = [one for one, state, _ in states if state == LogObject.State.SKIPPED]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 from django.db import models, transaction
 from django.db.models import Count
@@ -15,8 +15,8 @@ from ingestion import usage_lake
 from ingestion.core.logpush import WrittenFile
 from ingestion.models import Source
 from ingestion.store import store
-from ingestion.usage import let_keys_go
-from ingestion.usage_models import UsageFile, UsageLoad
+from ingestion.usage import closed_days, let_keys_go
+from ingestion.usage_models import RejectedLine, UsageFile, UsageLoad
 from ingestion.usage_taking import settings_for
 
 logger = logging.getLogger(__name__)
@@ -32,6 +32,20 @@ def let_old_keys_go(*, now: datetime) -> int:
         kept = timedelta(hours=settings_for(source).keys_hours)
         left += let_keys_go(source=source, kept=kept, now=now)
     return left
+
+
+def forget_rejected_lines(*, now: datetime) -> int:
+    """Forget the lines put aside before the end of the newest day whose keys are gone; how many there were.
+
+    Their number stays with their object. An object stays as long as its source: it may still lie at its place, and
+    without its row it would be read again.
+    """
+    count = 0
+    for source in Source.objects.filter(log_days__keys_left_at__isnull=False).distinct():
+        end = datetime.combine(max(closed_days(source)), time(), now.tzinfo) + timedelta(days=1)
+        old = RejectedLine.objects.filter(log_object__source=source, log_object__taken_at__lt=end)
+        count += old.delete()[0]
+    return count
 
 
 def compact_days(*, now: datetime) -> int:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dashboards import numbers
 from dashboards.tables import Cell, Column, Kind, Row, Table
+from ingestion.core.cache_status import cause, largest_cause
 
 if TYPE_CHECKING:
-    from ingestion.log_selectors import LogHealth, PutAside
+    from ingestion.log_selectors import CacheAnalysis, LogHealth, PutAside
 
 _NO_EVENT = "no event has come"
+_NOT_ASKED = "the cache was asked for nothing"
 
 
 def logs_table(rows: Sequence[LogHealth]) -> Table:
@@ -51,6 +53,42 @@ def logs_table(rows: Sequence[LogHealth]) -> Table:
         ],
         empty="No log is read yet.",
     )
+
+
+def cache_table(rows: Mapping[str, CacheAnalysis]) -> Table:
+    """What the cache did for each zone: ratios of the requests it looked up, and what kept most out of it."""
+    columns = (
+        Column("zone", "Zone"),
+        Column("looked_up", "Requests looked up", Kind.NUMBER),
+        Column("hit", "Hit ratio", Kind.PERCENT),
+        Column("bypass", "Bypass ratio", Kind.PERCENT),
+        Column("cause", "Largest cause of what was not served"),
+    )
+    return Table(
+        "cache",
+        "Cache: last 7 days by zone, requests and subrequests",
+        columns,
+        [
+            Row(
+                (
+                    Cell(zone or None, reason="the job does not write ZoneName"),
+                    Cell(row.requests.looked_up),
+                    Cell(row.requests.hit, reason=_NOT_ASKED),
+                    Cell(row.requests.bypass, reason=_NOT_ASKED),
+                    _cause(row),
+                )
+            )
+            for zone, row in rows.items()
+        ],
+        empty="No request of these days is read.",
+    )
+
+
+def _cause(row: CacheAnalysis) -> Cell:
+    status = largest_cause(row.by_status)
+    if not status:
+        return Cell(reason="nothing was kept out of the cache")
+    return Cell(status, note=cause(status))
 
 
 def put_aside_table(rows: Sequence[PutAside]) -> Table:

@@ -28,7 +28,7 @@ from finops.job_views import active_subjects, recent_jobs
 from finops.permissions import Capability, Person, can, require
 from ingestion.cloudflare.selectors import newest_checks, r2_facts
 from ingestion.core.r2 import bucket_usage
-from ingestion.log_selectors import log_health, put_aside
+from ingestion.log_selectors import cache_by_zone, log_health, put_aside
 from ingestion.models import Delivery
 from ingestion.selectors import connections, deliveries, line_types, rejected_rows, shared_bills
 
@@ -57,6 +57,7 @@ def data_health(request: HttpRequest, state: PageState) -> HttpResponse:
         window = Window(
             state.today - timedelta(days=_GRID_DAYS - 1), state.today + timedelta(days=1)
         )
+        last_week = Window(state.today - timedelta(days=6), state.today + timedelta(days=1))
         grid = present.grid(source_days(window, now), list(window.each_day()))
         freshness = current_freshness()
         changed = restatements(limit=_SHOWN_RESTATEMENTS)
@@ -81,6 +82,8 @@ def data_health(request: HttpRequest, state: PageState) -> HttpResponse:
             "r2_usage": _r2(now.date()),
             "line_types": present.line_types_table(line_types()),
             "logs": logs.logs_table(known_logs) if (known_logs := log_health()) else None,
+            "cache": logs.cache_table(caches := cache_by_zone(last_week)),
+            "cache_changes": next((one.changes for one in caches.values()), ()),
             "put_aside": logs.put_aside_table(aside) if (aside := put_aside()) else None,
         } | _work(request.user)
     return answer(

@@ -99,6 +99,16 @@ def cause(status: str) -> str:
     return CAUSES.get("unknown" if name in ("", "none") else name, f"Cloudflare says {name}")
 
 
+def largest_cause(by_status: Mapping[str, Decimal]) -> str:
+    """The status that kept most answers out of the cache; empty where the cache served all it looked up."""
+    missed = {
+        status: amount
+        for status, amount in by_status.items()
+        if amount and status.lower() not in {*SERVED, UNKNOWN, "none", ""}
+    }
+    return max(sorted(missed), key=lambda status: missed[status], default="")
+
+
 # --- RFC 9211 ----------------------------------------------------------------------------------------
 
 

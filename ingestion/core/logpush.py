@@ -20,6 +20,7 @@ class LogSettings:
     filtered: str = ""
     path_depth: int = 2
     most_prefixes: int = 200
+    most_hosts: int = 500
     lateness_minutes: int = 10
     keys_hours: int = 48
 
@@ -48,7 +49,10 @@ class LineReject:
 
 @dataclass
 class ObjectReading:
-    """What one object gave. ``skipped`` says why nothing of it was wanted, ``refused`` what is wrong."""
+    """What one object gave. ``skipped`` says why nothing of it was wanted, ``refused`` what is wrong.
+
+    ``later`` says why it could not be read now: nothing is written down of it, so the next look takes it.
+    """
 
     key: str
     mark: str
@@ -61,6 +65,7 @@ class ObjectReading:
     rejects: list[LineReject] = field(default_factory=list)
     skipped: str = ""
     refused: str = ""
+    later: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,10 +86,14 @@ DayKey = tuple[date, str, str, str, str, str]
 
 @dataclass(frozen=True)
 class BatchReading:
-    """What a batch of objects gave: files in the lake, sums by day, and lines that counted by day."""
+    """What a batch of objects gave: files in the lake, sums by day, and lines that counted by day.
+
+    ``later`` are those that could not be read now; they are not among ``objects``.
+    """
 
     objects: tuple[ObjectReading, ...]
     files: tuple[WrittenFile, ...] = ()
     days: Mapping[DayKey, Decimal] = field(default_factory=dict)
     lines_by_day: Mapping[date, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    later: tuple[ObjectReading, ...] = ()

@@ -196,6 +196,44 @@ GROUP BY ALL
 """
 
 
+def kept_hosts(fact_files: Sequence[str], most: int) -> str:
+    """Which hosts of an hour's zone are kept: those of earlier batches, then the most requested, ``most`` in all."""
+    earlier = "SELECT hour, zone, host FROM meant WHERE false"
+    if fact_files:
+        earlier = (
+            "SELECT DISTINCT epoch(facts.hour)::BIGINT AS hour, facts.zone, facts.host FROM "
+            f"read_parquet({_listed(fact_files)}, hive_partitioning=false) AS facts "
+            f"WHERE facts.host <> {literal(OTHER)} AND facts.hour IN "
+            "(SELECT DISTINCT make_timestamp(hour * 1000000) FROM meant)"
+        )
+    return f"""
+    CREATE TABLE kept_hosts AS
+    WITH earlier AS MATERIALIZED ({earlier}),
+    here AS (SELECT hour, zone, host, sum(cache_requests) AS asked FROM meant GROUP BY ALL),
+    fresh AS (SELECT * FROM here ANTI JOIN earlier USING (hour, zone, host)),
+    counts AS (SELECT hour, zone, count(*) AS number FROM earlier GROUP BY ALL),
+    placed AS (
+        SELECT fresh.*, coalesce(number, 0) + row_number() OVER (
+            PARTITION BY fresh.hour, fresh.zone ORDER BY asked DESC, host) AS place
+        FROM fresh LEFT JOIN counts USING (hour, zone))
+    SELECT hour, zone, host FROM earlier
+    UNION ALL SELECT hour, zone, host FROM placed WHERE place <= {most}
+    """
+
+
+HAS_MORE_HOSTS = "SELECT count(*) > 0 FROM meant ANTI JOIN kept_hosts USING (hour, zone, host)"
+
+OTHER_HOSTS = f"""
+CREATE OR REPLACE TABLE meant AS
+SELECT meant.hour, meant.zone,
+    CASE WHEN kept_hosts.host IS NULL THEN {literal(OTHER)} ELSE meant.host END AS host,
+    path, status, script, {", ".join(f"sum({name}) AS {name}" for name in MEASURES)}
+FROM meant LEFT JOIN kept_hosts USING (hour, zone, host)
+GROUP BY ALL
+"""
+"""``meant`` with the hosts that are not kept as one."""
+
+
 def known(fact_files: Sequence[str]) -> str:
     """The prefixes that earlier batches kept of the same hours."""
     if not fact_files:

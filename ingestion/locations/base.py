@@ -18,6 +18,10 @@ class SourceUnavailableError(SourceError):
     """The place itself cannot be read; the message is one sentence with what to do."""
 
 
+class UnreadableNowError(SourceError):
+    """One file cannot be read now, which says nothing of its bytes: it is taken at the next look."""
+
+
 class ChangedUnderneathError(SourceError):
     """A file is no longer the one that was found: what was read of the delivery is thrown away."""
 
@@ -52,3 +56,6 @@ class Location(Protocol):
 
         Raises ``ChangedUnderneathError`` where its mark is no longer that of ``entry``.
         """
+
+    def passing(self, entry: Entry, advance: Advance) -> AbstractContextManager[Path]:
+        """As ``held``, for a file that is read once and may stay nowhere: no copy of it has a name."""

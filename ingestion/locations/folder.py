@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from ingestion.core.delivery import SourceError
@@ -58,6 +58,10 @@ class FolderLocation:
             raise ChangedUnderneathError(msg)
         advance(entry.size)
         yield path
+
+    def passing(self, entry: Entry, advance: Advance) -> AbstractContextManager[Path]:
+        """Where it lies: nothing is copied."""
+        return self.held(entry, advance)
 
     def _within(self, key: str) -> Path:
         path = self._root / key

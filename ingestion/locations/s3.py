@@ -11,14 +11,20 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from ingestion.cache import FileCache
 from ingestion.core.delivery import SourceError
-from ingestion.locations.base import Advance, ChangedUnderneathError, Entry, SourceUnavailableError
+from ingestion.locations.base import (
+    Advance,
+    ChangedUnderneathError,
+    Entry,
+    SourceUnavailableError,
+    UnreadableNowError,
+)
 
 _CHUNK = 4 << 20
 _TRIES = 6
@@ -112,8 +118,7 @@ class S3Location:
     def held(self, entry: Entry, advance: Advance) -> Iterator[Path]:
         """The object's bytes in the local cache, downloaded where they are not there yet."""
         whole = self._whole(entry.key)
-        if not entry.mark:
-            raise self._refusal("NoSuchKey", entry.key)
+        self._refuse_missing(entry)
         name = f"{self._endpoint}\n{self.bucket}\n{whole}\n{entry.mark}\n{entry.size}"
         with self._cache.held(
             name,
@@ -123,6 +128,18 @@ class S3Location:
             advance,
         ) as path:
             yield path
+
+    @contextmanager
+    def passing(self, entry: Entry, advance: Advance) -> Iterator[Path]:
+        """The object's bytes, past the cache."""
+        self._refuse_missing(entry)
+        chunks = partial(self.chunks, entry)
+        with self._cache.passing(entry.size, entry.key, chunks, advance) as path:
+            yield path
+
+    def _refuse_missing(self, entry: Entry) -> None:
+        if not entry.mark:
+            raise self._refusal("NoSuchKey", entry.key)
 
     def upload(self, key: str, path: Path) -> None:
         """Store the file under ``key``, in parts where it is large. Raises ``SourceError``."""
@@ -241,7 +258,7 @@ class S3Location:
                 f"{self.text}: there is no such bucket. Check the name and the endpoint."
             )
         if code in _GONE:
-            return SourceError(
+            return UnreadableNowError(
                 f"{key}: the object is missing; the manifest names it. Deliver it, then load again."
             )
         if code in _DENIED:

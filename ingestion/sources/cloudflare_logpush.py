@@ -99,7 +99,7 @@ def _reference(identity: str, entry: Entry) -> DeliveryRef:
 
 def _held(location: Location, file: SourceFile) -> HeldObject:
     entry = Entry(file.place, file.size, file.mark)
-    return HeldObject(file.key, file.mark, file.size, partial(location.held, entry))
+    return HeldObject(file.key, file.mark, file.size, partial(location.passing, entry))
 
 
 SOURCE = CloudflareLogpush()

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+from decimal import Decimal
+
 import pytest
 from django.urls import reverse
 
+from dashboards.presenters.logs import cache_table
 from finops import clock
+from finops.core.periods import Window
+from ingestion.log_selectors import cache_by_zone
 from ingestion.selectors import freshness
-from tests.log_objects import request, take, write
+from tests.log_objects import START, facts, request, take, write
 
 pytestmark = pytest.mark.django_db
 
@@ -51,3 +57,49 @@ def test_a_log_is_as_fresh_as_its_newest_event():
     (source,) = freshness(clock.now()).sources
     assert f"{source.newest:%Y-%m-%d %H:%M}" == "2026-04-20 12:00"
     assert not source.fresh
+
+
+STATUSES = ["hit"] * 5 + ["stale"] + ["miss"] * 1 + ["bypass"] * 3 + ["unknown"] * 7
+
+
+def cache_part(text: str) -> str:
+    return text.partition('id="cache-title"')[2].partition("</section>")[0]
+
+
+def test_the_caches_ratios_are_those_of_the_lines_without_unknown(tmp_path):
+    lines = [request(n, CacheCacheStatus=status) for n, status in enumerate(STATUSES)]
+    write(tmp_path / "logs", "a.log", *lines)
+    take(tmp_path / "logs")
+    window = Window(START.date(), START.date() + timedelta(days=1))
+    found = cache_by_zone(window)
+    assert set(found) == {"example.com"}
+    ratios = found["example.com"].requests
+    assert (ratios.looked_up, ratios.unknown) == (10, 7)
+    assert (ratios.hit, ratios.bypass) == (Decimal("0.6"), Decimal("0.3"))
+    lake = facts("zone", "cache_status")
+    assert found["example.com"].by_status == {
+        key[2]: value for key, value in lake.items() if key[0] == "cache_requests"
+    }
+    table = cache_table(found)
+    shown = [cell.value for cell in table.rows[0].cells]
+    assert shown == ["example.com", 10, Decimal("0.6"), Decimal("0.3"), "bypass"]
+
+
+def test_a_week_without_requests_says_so_and_a_span_over_a_change_names_it(alice, read):
+    assert "No request of these days is read." in cache_part(page(alice))
+    across = Window(date(2026, 4, 20), date(2026, 5, 27))
+    (analysis,) = cache_by_zone(across).values()
+    assert [change.on.date() for change in analysis.changes] == [date(2026, 5, 26)]
+
+
+def test_the_page_shows_the_last_seven_days_of_each_zone(alice, tmp_path):
+    today = f"{clock.now():%Y-%m-%dT00:00:00Z}"
+    moved = [
+        request(n, EdgeStartTimestamp=today, CacheCacheStatus=status)
+        for n, status in enumerate(STATUSES)
+    ]
+    write(tmp_path / "logs", "a.log", *moved)
+    take(tmp_path / "logs")
+    part = cache_part(page(alice))
+    for shown in ("example.com", "60.0", "30.0", "bypass", "the origin or the request forbids"):
+        assert shown in part

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,27 @@ def test_a_reader_that_was_overtaken_reads_again_and_counts_nothing_twice(logs, 
     assert overtaken
     assert total("requests") == 1801
     assert set(UsageFile.objects.values_list("path", flat=True)) == on_disk()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_keys_that_are_let_go_while_a_line_of_their_day_is_read_let_none_count_twice(
+    tmp_path, monkeypatch
+):
+    folder, kept = tmp_path / "logs", timedelta(hours=48)
+    write(folder, "a.log", request(1))
+    write(folder, "b.log", request(2, seconds=5 * 86_400))
+    take(folder)
+    write(folder, "late.log", request(1), request(3, seconds=5 * 86_400))
+    bounds, let_go = usage_taking._bounds, []
+
+    def late(source, settings):
+        found = bounds(source, settings)
+        later = clock.now() + 2 * kept
+        let_go.append(usage.let_keys_go(source=source, kept=kept, now=later))
+        return found
+
+    monkeypatch.setattr(usage_taking, "_bounds", late)
+    take(folder)
+    assert let_go == [1, 0], "the first reading was thrown away"
+    assert total("requests") == 3
+    assert LogObject.objects.get(key="late.log").rejected == 1

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import gzip
 import json
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from finops import clock
-from ingestion import unpacking
+from ingestion import unpacking, usage_taking
+from ingestion.cache import FileCache
+from ingestion.locations.base import (
+    ChangedUnderneathError,
+    SourceUnavailableError,
+    UnreadableNowError,
+)
+from ingestion.locations.folder import FolderLocation
 from ingestion.log_selectors import log_health
 from ingestion.models import Connection
 from ingestion.services import collect
@@ -202,3 +211,135 @@ def test_a_place_that_is_gone_is_said_on_its_connection(tmp_path):
     assert collect(connection=connection).exit_code == 2
     connection.refresh_from_db()
     assert "there is no such folder" in connection.problem
+
+
+# --- what passes -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trouble(logs, monkeypatch):
+    """A second object, and a function that makes whoever holds it meet an error."""
+    write(logs, "b.log", request(3))
+    held = FolderLocation.held
+
+    def meet(error: Exception) -> None:
+        @contextmanager
+        def failing(self, entry, advance):
+            if entry.key == "b.log":
+                raise error
+            with held(self, entry, advance) as path:
+                yield path
+
+        monkeypatch.setattr(FolderLocation, "held", failing)
+
+    return meet
+
+
+@pytest.mark.parametrize("kind", [UnreadableNowError, ChangedUnderneathError])
+def test_an_object_that_cannot_be_read_now_is_taken_at_the_next_look(
+    logs, trouble, monkeypatch, kind
+):
+    trouble(kind("b.log: 3 of 5 bytes came. Load again."))
+    report = take(logs)
+    assert [(one.status, one.key) for one in report.outcomes] == [
+        ("failed", "b.log"),
+        ("loaded", "sound.log.gz"),
+    ]
+    assert list(LogObject.objects.values_list("key", flat=True)) == ["sound.log.gz"]
+    monkeypatch.undo()
+    assert [one.status for one in take(logs).outcomes] == ["loaded"]
+    assert total("requests") == 3
+
+
+def test_a_full_disk_refuses_no_object_and_keeps_what_was_taken(logs, trouble, monkeypatch):
+    write(logs, "a.log", request(4))
+    monkeypatch.setattr(usage_taking, "MOST_OBJECTS", 1)
+    trouble(SourceUnavailableError("b.log: its 5 bytes cannot be kept. Make room."))
+    report = take(logs)
+    assert [one.status for one in report.outcomes] == ["loaded", "failed"]
+    assert "Make room" in report.outcomes[1].sentence
+    assert list(LogObject.objects.values_list("key", flat=True)) == ["a.log"]
+    monkeypatch.undo()
+    take(logs)
+    assert total("requests") == 4
+
+
+def test_a_file_that_may_not_be_opened_is_no_broken_one(logs, monkeypatch):
+    write(logs, "b.log", request(3))
+    opened = Path.open
+
+    def refusing(path, *arguments, **options):
+        if path.name == "b.log":
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refusing)
+    (failed,) = [one for one in take(logs).outcomes if one.status == "failed"]
+    assert failed.sentence == (
+        "b.log: it cannot be read now (Permission denied). It is tried at the next look."
+    )
+    monkeypatch.undo()
+    take(logs)
+    assert total("requests") == 3
+
+
+def test_no_room_to_unpack_is_said_and_refuses_nothing(logs, monkeypatch):
+    def full(_handle, _chunk):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(unpacking, "_write", full)
+    (failed,) = take(logs).outcomes
+    assert "no room to unpack it (No space left on device)" in failed.sentence
+    assert not LogObject.objects.exists()
+    monkeypatch.undo()
+    take(logs)
+    assert total("requests") == 2
+
+
+def test_bytes_that_do_not_fit_a_full_cache_are_the_places_trouble(tmp_path):
+    cache = FileCache(tmp_path, 100)
+
+    def full(_at):
+        yield b""
+        raise OSError(28, "No space left on device")
+
+    with (
+        pytest.raises(SourceUnavailableError, match="Make room"),
+        cache.held("n", 3, "a.log", full, lambda _: None) as path,
+    ):
+        path.read_bytes()
+    with (
+        pytest.raises(UnreadableNowError, match="1 of 3 bytes came"),
+        cache.held("n", 3, "a.log", lambda _: iter([b"x"]), lambda _: None) as path,
+    ):
+        path.read_bytes()
+
+
+def test_an_object_whose_sums_no_field_holds_is_refused_alone(logs):
+    most = 999_999_999_999
+    write(logs, "a.log", *(request(n, EdgeResponseBytes=most) for n in range(100, 1100)))
+    write(logs, "z.log", request(3))
+    report = take(logs)
+    (failed,) = [one for one in report.outcomes if one.status == "failed"]
+    assert failed.sentence.startswith("a.log: what it holds cannot be counted (")
+    assert "is too large" in failed.sentence
+    assert set(LogObject.objects.values_list("key", "state")) == {
+        ("a.log", "rejected"),
+        ("sound.log.gz", "loaded"),
+        ("z.log", "loaded"),
+    }
+    assert total("requests") == 3
+    assert [one.status for one in take(logs).outcomes] == ["unchanged"]
+
+
+def test_an_engine_or_database_that_is_away_refuses_no_object(logs, monkeypatch):
+    def away(**_what):
+        raise OperationalError("the database went away")
+
+    monkeypatch.setattr(usage_taking, "commit_usage", away)
+    with pytest.raises(OperationalError):
+        take(logs)
+    monkeypatch.undo()
+    assert not LogObject.objects.exists()
+    take(logs)
+    assert total("requests") == 2

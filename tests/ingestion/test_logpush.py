@@ -258,29 +258,6 @@ def test_nothing_personal_and_no_secret_reaches_lake_or_database(logs, lake_of_t
     assert set(facts("path_prefix")) >= {("requests", "/reset/{id}")}
 
 
-def test_prefixes_beyond_the_limit_are_other_and_sums_hold(logs):
-    Connection.objects.create(
-        slug="logs", kind="cloudflare_logpush", location=str(logs), created_at=clock.now()
-    )
-    LogpushSettings.objects.create(
-        connection=Connection.objects.get(), most_prefixes=2, path_depth=1
-    )
-    paths = ["/a/x", "/a/y", "/a/z", "/b/x", "/b/y", "/c/x", "/d/x"]
-    lines = [request(n, ClientRequestPath=path) for n, path in enumerate(paths)]
-    write(logs, "a.log", *lines)
-    collect(connection=Connection.objects.get())
-    expected = {("requests", "/a"): 3, ("requests", "/b"): 2, ("requests", "other"): 2}
-    assert {
-        key: int(value) for key, value in facts("path_prefix").items() if key[0] == "requests"
-    } == expected
-    write(logs, "b.log", *(request(10 + n, ClientRequestPath="/c/x") for n in range(9)))
-    collect(connection=Connection.objects.get())
-    assert facts("path_prefix")["requests", "other"] == 11, (
-        "an hour's host keeps the prefixes it has"
-    )
-    assert total("requests") == 16
-
-
 # --- sampling, watermark, keys -----------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -10,8 +11,9 @@ import pytest
 
 from finops import clock, engine
 from ingestion import maintenance, usage_upkeep
-from ingestion.usage_models import UsageFile
-from tests.log_objects import facts, request, take, write
+from ingestion.log_selectors import log_health
+from ingestion.usage_models import LogDay, LogObject, RejectedLine, UsageFile
+from tests.log_objects import START, facts, request, take, write
 
 pytestmark = pytest.mark.django_db
 
@@ -73,3 +75,33 @@ def test_a_file_put_together_that_lost_something_is_refused(looks, monkeypatch):
     with pytest.raises(RuntimeError, match="does not hold what 3 files held"):
         usage_upkeep.compact_day(file.load.source_id, file.day, now=clock.now())
     assert facts("hour") == before
+
+
+def test_what_the_engine_of_a_killed_process_spilled_is_swept_a_day_later():
+    now = clock.now()
+    with engine.connect() as alive:
+        (spill,) = alive.execute("SELECT current_setting('temp_directory')").fetchone() or ()
+        left = Path(spill).parent / "engine-left"
+        left.mkdir()
+        (left / "spilled.tmp").write_text("lines")
+        assert engine.sweep_scratch(before=now - DAY) == 0
+        then = (now - 2 * DAY).timestamp()
+        for path in (left / "spilled.tmp", left):
+            os.utime(path, (then, then))
+        maintenance.upkeep(now=now)
+        assert not left.exists()
+        assert Path(spill).exists(), "an engine at work keeps its own"
+
+
+def test_lines_put_aside_are_forgotten_with_their_days_keys_and_their_number_stays(looks):
+    now = clock.now()
+    write(looks, "broken.log", request(7), "no json")
+    take(looks)
+    assert usage_upkeep.forget_rejected_lines(now=now) == 0, "every day has its keys"
+    LogDay.objects.filter(day=START.date()).update(keys_left_at=now)
+    assert usage_upkeep.forget_rejected_lines(now=now) == 0, "it was put aside after that day"
+    LogObject.objects.update(taken_at=START)
+    maintenance.upkeep(now=now)
+    assert not RejectedLine.objects.exists()
+    assert log_health()[0].rejected_lines == 1
+    assert [one.status for one in take(looks).outcomes] == ["unchanged"]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
+import string
 import tempfile
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from django.conf import settings
@@ -18,7 +21,7 @@ from hypothesis import strategies as st
 
 from ingestion import usage_taking
 from ingestion.core.logpush_lines import Bounds, LineError, sound_line
-from ingestion.core.path_prefix import path_prefix
+from ingestion.core.path_prefix import MASK, path_prefix
 from ingestion.models import Source
 from ingestion.usage_models import LogDay, LogObject, UsageDay, UsageLoad
 from tests.log_objects import START, facts, request, take, write
@@ -112,6 +115,85 @@ def test_a_prefix_is_short_plain_and_its_own_prefix(path, depth):
     assert not set(prefix) & set("@?#;=\n\0")
     assert path_prefix(prefix, depth) == prefix
     assert len(prefix) <= depth * 60
+
+
+ALPHABETS = {
+    "base62": string.ascii_letters + string.digits,
+    "base64url": string.ascii_letters + string.digits + "-_",
+    "base32": string.ascii_uppercase + "234567",
+    "base32 in lower case": string.ascii_lowercase + "234567",
+    "hex": "0123456789abcdef",
+    "digits": string.digits,
+}
+
+
+@pytest.mark.parametrize("name", ALPHABETS)
+@with_settings(max_examples=2, deadline=None)
+@given(length=st.integers(10, 48), seed=st.integers(0, 2**32))
+@example(length=10, seed=1)
+@example(length=11, seed=2)
+@example(length=16, seed=3)
+def test_of_random_tokens_hardly_one_is_kept(name, length, seed):
+    chance, number = random.Random(seed), 2000
+    tokens = ("".join(chance.choices(ALPHABETS[name], k=length)) for _ in range(number))
+    kept = [token for token in tokens if token in path_prefix(f"/d/{token}", 2)]
+    assert len(kept) <= (0.01 if length < 12 else 0.005) * number, kept[:5]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/lookup/203.0.113.77",
+        "/ip/2001:db8::1",
+        "/ip/2001%3Adb8%3A%3A1",
+        "/u/alice%40example.com",
+        "/tel/555-123-456",
+        "/ssn/123-45-6789",
+        "/d/abc12-def34",
+        "/d/aBcDeFgHiJkLmN4p",
+        "/s/qWeRtYuIoPaSdFgH",
+        "/s3/Xk9-pQ2_Lm4",
+        "/files/report_a1b2c3d_x.pdf",
+        "/dl/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqb2UifQ.sig",
+        "/AKIAIOSFODNN7EXAMPLE/x",
+        "/x/a{id}7Kq9S3cret",
+        "/x/abcdefghijklmnopqrstuvwxyz",
+    ],
+)
+def test_what_names_a_person_or_opens_a_door_is_masked(path):
+    secret = max(unquote(path).split("/"), key=len).partition(".pdf")[0]
+    assert secret not in path_prefix(path, 3)
+    assert MASK in path_prefix(path, 3)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/api/v2",
+        "/images/logo.png",
+        "/img/checkout-page.webp",
+        "/assets/main.css",
+        "/en-US/products",
+        "/Products/Overview.aspx",
+        "/static/fonts.woff2",
+        "/video/playlist.m3u8",
+        "/checkout/thank-you",
+        "/blog/how-to-cache",
+        "/.well-known/security.txt",
+        "/wp-content/uploads",
+        "/API/STATUS",
+        "/account/settings",
+        "/search/results",
+        "/background/subscription",
+        "/documentation/configuration",
+        "/administration/international",
+        "/page/12",
+        "/übersicht/warenkorb",
+    ],
+)
+def test_ordinary_words_stay_readable(path):
+    assert path_prefix(path, 3) == path
 
 
 @given(

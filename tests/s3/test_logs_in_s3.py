@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+from pathlib import Path
 
 import pytest
 
 from finops import clock
 from ingestion.models import Connection
 from ingestion.services import collect, ingest
+from ingestion.unpacking import Slots
 from ingestion.usage_models import LogObject, UsageLoad
 from tests.log_objects import facts, request, total, write
 from tests.s3.server import BUCKET
@@ -79,3 +81,21 @@ def test_a_bucket_that_is_not_there_is_said_and_no_object_is_rejected(store, con
     assert report.exit_code == 2
     assert "there is no such bucket" in report.outcomes[0].sentence
     assert not LogObject.objects.exists()
+
+
+def test_no_copy_of_an_object_has_a_name_or_stays(store, connection, settings, monkeypatch):
+    body = gzip.compress(json.dumps(request(1)).encode())
+    store.put("http/a.log.gz", body)
+    named: list[list[Path]] = []
+    unpack = Slots.unpack
+
+    def looking(slots, path, key):
+        assert path.read_bytes() == body
+        named.append([file for file in settings.CACHE_DIR.rglob("*") if file.is_file()])
+        return unpack(slots, path, key)
+
+    monkeypatch.setattr(Slots, "unpack", looking)
+    collect(connection=connection)
+    assert total("requests") == 1
+    assert named == [[]]
+    assert not [file for file in settings.CACHE_DIR.rglob("*") if file.is_file()]
