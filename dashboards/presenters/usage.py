@@ -48,8 +48,8 @@ def checks_table(rows: Sequence[UsageCheck]) -> Table:
 def r2_table(rows: Sequence[BucketUsage], month: str) -> Table:
     """What R2 counts of ``month`` to date, by bucket and storage class. Sizes are in GB of 10^9 bytes."""
     columns = (
-        Column("account", "Account"),
         Column("bucket", "Bucket"),
+        Column("account", "Account"),
         Column("storage_class", "Storage class"),
         Column("class_a", "Class A", Kind.NUMBER, "operations"),
         Column("class_b", "Class B", Kind.NUMBER, "operations"),
@@ -64,8 +64,8 @@ def r2_table(rows: Sequence[BucketUsage], month: str) -> Table:
         [
             Row(
                 (
-                    Cell(row.account),
                     Cell(row.bucket),
+                    Cell(row.account),
                     Cell(row.storage_class or None, reason="Cloudflare does not tell it"),
                     Cell(row.class_a),
                     Cell(row.class_b),

@@ -150,8 +150,8 @@ def test_data_health_tells_r2_by_bucket_and_storage_class(usage, alice):
     page = words(alice, "/data-health/")
     assert "R2 in 2026-04 to date" in page
     # Two days of 45.678 GB are 91.356 GB over the 30 days of April.
-    assert f"{ACCOUNT} media Standard 3,000 20,000 7 3.045 yes" in page
-    assert f"{ACCOUNT} old" not in page
+    assert f"media {ACCOUNT} Standard 3,000 20,000 7 3.045 yes" in page
+    assert f"old {ACCOUNT}" not in page
 
 
 def test_data_health_without_r2_says_so(usage, alice):
