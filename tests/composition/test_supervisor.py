@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS_TO_WAIT = 20
+SECONDS_TO_WAIT = 60
 
 # A child that writes its pid and its grandchild's pid, then ends as its arguments say.
 CHILD = """
