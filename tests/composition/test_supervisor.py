@@ -36,7 +36,8 @@ while True:
 """
 
 SUPERVISED = """
-import pathlib, sys
+import pathlib, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup, which may have started the tests, ignores it
 from composition.supervisor import Child, Supervisor
 here = pathlib.Path({here!r})
 children = [
