@@ -63,22 +63,12 @@ CHARGE_COLUMNS: tuple[str, ...] = (
 """The columns of a charge line in the lake, in order."""
 
 LINE_BY_LINE: tuple[str, ...] = (
-    "charge_period_start",
-    "charge_period_end",
-    "granularity",
-    "billed_cost",
-    "effective_cost",
-    "contracted_cost",
-    "list_cost",
-    "x_line_cost",
-    "x_unblended_cost",
-    "x_net_unblended_cost",
-    "x_unused_cost",
-    "x_unused_quantity",
-    "commitment_discount_quantity",
-    "commitment_discount_unit",
-    "consumed_quantity",
-    "x_cost_text",
+    *("charge_period_start", "charge_period_end", "granularity"),
+    *("billed_cost", "effective_cost", "contracted_cost", "list_cost"),
+    *("x_line_cost", "x_unblended_cost", "x_net_unblended_cost"),
+    *("x_unused_cost", "x_unused_quantity"),
+    *("commitment_discount_quantity", "commitment_discount_unit"),
+    *("consumed_quantity", "x_cost_text"),
 )
 """Columns of a charge line that follow from amounts and times."""
 
