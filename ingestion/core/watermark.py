@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-HOUR = timedelta(hours=1)
 LATENESS = timedelta(minutes=10)
 """How late objects are expected at most, unless the source's settings say otherwise."""
 
@@ -17,11 +16,6 @@ def watermark(newest_event: datetime | None, lateness: timedelta = LATENESS) -> 
 def complete_through(mark: datetime | None) -> datetime | None:
     """The end of the newest hour that the watermark has passed."""
     return None if mark is None else mark.replace(minute=0, second=0, microsecond=0)
-
-
-def is_complete(hour: datetime, mark: datetime | None) -> bool:
-    """Whether the hour that begins at ``hour`` has ended before the watermark."""
-    return mark is not None and hour + HOUR <= mark
 
 
 def keys_may_go(
