@@ -119,8 +119,8 @@ def commit_load(
             Load.objects.filter(pk=current.pk).update(
                 state=Load.State.SUPERSEDED, superseded_at=now
             )
-        _write_rows(load, rewrite.of(ledger), uncertain, candidates)
-        restating.write_down(load, rewrite, ledger, now)
+        _write_rows(load, reading.kind, rewrite.of(ledger), uncertain, candidates)
+        restating.write_down(load, reading.kind, rewrite, ledger, now)
         LakeFile.objects.bulk_create(files)
         _write_totals(load, reading, ledger, in_lake)
         _write_bridge(load, steps)
@@ -149,6 +149,7 @@ def _step_aside(load: Load, current: Load) -> None:
 
 def _write_rows(
     load: Load,
+    kind: CostKind,
     ledger: Ledger,
     uncertain: Sequence[tuple[Any, ...]],
     candidates: Sequence[tuple[Any, ...]],
@@ -160,7 +161,6 @@ def _write_rows(
         slug: tenant.pk for slug, tenant in tenants_by_slug(slugs=slugs, discovered=True).items()
     }
     ids[""] = None
-    billed = CostKind.BILLED.value
     for model, column, rows in (
         (LedgerDay, "day", ledger.days),
         (LedgerMonth, "month", ledger.months),
@@ -174,7 +174,7 @@ def _write_rows(
                     load.source_id,
                     ids[key.tenant],
                     *key[1:],
-                    billed,
+                    kind.value,
                     *amounts,
                     when,
                 )
@@ -189,7 +189,7 @@ def _write_rows(
             small,
             (when, *_PNL_COLUMNS),
             (
-                (key.when, load.pk, ids[key.tenant], *key[2:], billed, *amounts)
+                (key.when, load.pk, ids[key.tenant], *key[2:], kind.value, *amounts)
                 for key, amounts in totals
             ),
         )

@@ -26,6 +26,7 @@ from allocation.models import (
     UncertainCost,
 )
 from finops.bulk import insert_rows
+from finops.core.focus import CostKind
 from finops.core.periods import month_start
 from finops.models import Tenant
 from ingestion.models import Load
@@ -101,14 +102,17 @@ def period_loads(load: Load) -> list[UUID]:
     return list(found.values_list("pk", flat=True))
 
 
-def write_down(load: Load, rewrite: Rewrite, ledger: Ledger, now: datetime) -> None:
-    """Keep the digests of ``load`` and, where days gone by have changed, the restatement."""
+def write_down(load: Load, kind: CostKind, rewrite: Rewrite, ledger: Ledger, now: datetime) -> None:
+    """Keep the digests of ``load`` and, where billed days gone by have changed, the restatement.
+
+    That an estimate changes is in its nature, and no restatement.
+    """
     insert_rows(
         LedgerDigest,
         ("load_id", "day", "digest"),
         ((load.pk, day, digest) for day, digest in rewrite.digests.items()),
     )
-    previous = rewrite.previous
+    previous = rewrite.previous if kind == CostKind.BILLED else None
     known_until = _known_until(previous) if previous else None
     if previous is None or known_until is None:
         return

@@ -69,7 +69,7 @@ def allocate_load(*, load: Load, reading: ChargeReading, progress: Progress = si
             written = pool.submit(numbered.write_hours, hourly, hours)
             rest = pool.submit(_rest_of, other, relation, allocated)
             ledger = build_ledger(_exact(days.fetchall()), load.billing_period, numbered.key)
-            digests = day_digests(ledger)
+            digests = day_digests(ledger, reading.kind)
             progress("allocating", 2, 4)
             open_cost, candidates, steps, in_lake = rest.result()
             uncertain = spread_uncertain(open_cost, load.billing_period)

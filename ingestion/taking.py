@@ -181,7 +181,7 @@ def _load_charges(reader: ChargeSource, found: Verified, load: Load) -> Outcome:
             msg = f"{ref.key}: none of its {len(reading.rejects)} rows can be read."
             raise SourceError(msg)
         _refuse_nothing(load, reading)
-        _describe(load, reading)
+        describe(load, reading)
         hand_on("charges", load=load, reading=reading, progress=progress)
     except BaseException:
         # Whatever ends the reading, a Ctrl-C included: the staged load must not stay behind.
@@ -222,7 +222,8 @@ def _sweep(delivery: Delivery) -> None:
             left.delete()
 
 
-def _describe(load: Load, reading: ChargeReading) -> None:
+def describe(load: Load, reading: ChargeReading) -> None:
+    """Write down on the load's row what reading it gave."""
     load.lines = sum(total.lines for total in reading.totals.values())
     load.rejected_lines = len(reading.rejects)
     load.line_types = dict(reading.line_types)

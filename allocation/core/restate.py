@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from allocation.core.ledger import Ledger
 from finops.core.amounts import EXACT, ZERO
+from finops.core.focus import CostKind
 
 
 class DayAmount(NamedTuple):
@@ -41,13 +42,15 @@ class Change:
     effective_after: Decimal
 
 
-def day_digests(ledger: Ledger) -> dict[date, str]:
-    """A digest over each day's ledger rows, whatever their order: equal digests, equal rows."""
+def day_digests(ledger: Ledger, kind: CostKind = CostKind.BILLED) -> dict[date, str]:
+    """A digest over each day's ledger rows of ``kind``, whatever their order: equal digests, equal rows."""
     rows: dict[date, list[str]] = defaultdict(list)
     for day, key, amounts in ledger.days:
         rows[day].append(repr((*key, *amounts)))
     return {
-        day: hashlib.blake2b("\n".join(sorted(texts)).encode(), digest_size=16).hexdigest()
+        day: hashlib.blake2b(
+            "\n".join(sorted(texts)).encode(), digest_size=16, person=kind.value.encode()
+        ).hexdigest()
         for day, texts in rows.items()
     }
 

@@ -8,6 +8,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
+from finops.core.focus import CostKind
+
 
 class SourceError(Exception):
     """A delivery that cannot be used as it is; the message is one sentence naming the file."""
@@ -112,6 +114,8 @@ class ChargeReading:
     cost_basis: str = ""
     is_invoiced: bool = False
     notes: tuple[str, ...] = ()
+    kind: CostKind = CostKind.BILLED
+    """Whether its lines are a bill, estimated before it, or a bill's total spread by estimated usage."""
 
 
 @dataclass(frozen=True)
