@@ -26,13 +26,14 @@ Metric = Literal["effective", "billed"]
 NARROWING = ("provider", "environment", "product", "team")
 """Filters that take away cost but cannot take away revenue."""
 SHARED = ("period", "from", "to", "granularity", "compare", "metric", "as_of", *NARROWING)
-OWN = ("category", "service", "charge", "sort", "page")
+OWN = ("category", "service", "charge", "actor", "verb", "target", "verify", "sort", "page")
 PARAMETERS = (*SHARED, *OWN)
 
 _CHOICES = {
     "granularity": ("day", "month"),
     "compare": ("previous",),
     "metric": ("effective", "billed"),
+    "verify": ("chain",),
     "format": ("csv", "xlsx"),
 }
 _LONGEST_VALUE = 200
