@@ -13,6 +13,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.db.models import QuerySet, Sum
 
 from allocation import books
@@ -28,6 +29,7 @@ from allocation.core.closing import PRIOR_PERIOD
 from allocation.core.figures import Granularity, Slice
 from allocation.core.pnl import CostFact, RevenueFact, UncertainFact
 from finops.core.amounts import EXACT, ZERO
+from finops.core.focus import ChargeCategory
 from finops.core.periods import Window, add_months, month_start, month_text
 from finops.models import Tenant
 
@@ -47,9 +49,14 @@ class Close:
 
 @dataclass(frozen=True)
 class Change:
-    """What became known of a closed month after its close: cost of the slice's metric, and revenue."""
+    """What a closed month reported, and what became known of it since: cost of the slice's metric, and revenue.
+
+    Cost is that of the margin: without credits and what stands below the line.
+    """
 
     close: Close
+    reported_cost: Decimal
+    reported_revenue: Decimal
     cost: Decimal
     revenue: Decimal
 
@@ -203,27 +210,31 @@ def changes_since_close(slice_: Slice) -> list[Change]:
     found = closes(slice_.window)
     if not found:
         return []
-    span = {"since": month_start(slice_.window.start), "until": slice_.window.end}
-    costs = _narrowed(
-        PriorPeriodAdjustment.objects.filter(
-            cost_month__gte=span["since"],
-            cost_month__lt=span["until"],
-            billing_currency=slice_.currency,
-        ),
-        slice_,
-    )
-    revenue = _of_tenants(
-        RevenueAdjustment.objects.filter(
-            service_month__gte=span["since"],
-            service_month__lt=span["until"],
-            currency=slice_.currency,
-        ),
-        slice_,
-    )
-    cost_by = _sums(costs, "cost_month", slice_.cost_field)
-    revenue_by = _sums(revenue, "service_month", "amount")
+    since, until = month_start(slice_.window.start), slice_.window.end
+
+    def costs(rows: QuerySet[Any], month: str) -> dict[date, Decimal]:
+        span = {f"{month}__gte": since, f"{month}__lt": until}
+        mine = _narrowed(rows, slice_).filter(billing_currency=slice_.currency, **span)
+        return _sums(mine.exclude(charge_category__in=beside()), month, slice_.cost_field)
+
+    def revenue(rows: QuerySet[Any], month: str) -> dict[date, Decimal]:
+        span = {f"{month}__gte": since, f"{month}__lt": until}
+        mine = _of_tenants(rows, slice_).filter(currency=slice_.currency, **span)
+        return _sums(mine, month, "amount")
+
+    standing = {"closed__reopened_at__isnull": True}
+    reported = costs(ReportedPnl.objects.filter(**standing), "closed__month")
+    reported_revenue = revenue(ReportedRevenue.objects.filter(**standing), "closed__month")
+    changed = costs(PriorPeriodAdjustment.objects.all(), "cost_month")
+    changed_revenue = revenue(RevenueAdjustment.objects.all(), "service_month")
     return [
-        Change(close, cost_by.get(close.month, ZERO), revenue_by.get(close.month, ZERO))
+        Change(
+            close,
+            reported.get(close.month, ZERO),
+            reported_revenue.get(close.month, ZERO),
+            changed.get(close.month, ZERO),
+            changed_revenue.get(close.month, ZERO),
+        )
         for close in found
     ]
 
@@ -231,6 +242,7 @@ def changes_since_close(slice_: Slice) -> list[Change]:
 def booked_in(slice_: Slice) -> list[Booked]:
     """What each month of the slice bears of earlier months, oldest first."""
     costs = _narrowed(_adjustments(slice_.window), slice_).filter(billing_currency=slice_.currency)
+    costs = costs.exclude(charge_category__in=beside())
     revenue = _of_tenants(
         RevenueAdjustment.objects.filter(**_booked_in(slice_.window), currency=slice_.currency),
         slice_,
@@ -247,6 +259,26 @@ def booked_in(slice_: Slice) -> list[Booked]:
             both = sums.setdefault(into, [ZERO, ZERO])
             both[place] = EXACT.add(both[place], total)
     return [Booked(into, tuple(sorted(months[into])), *sums[into]) for into in sorted(months)]
+
+
+def adjustments(slice_: Slice, limit: int | None = None) -> list[PriorPeriodAdjustment]:
+    """The adjustments of cost that months of the slice bear, newest first."""
+    rows = _narrowed(_adjustments(slice_.window), slice_).filter(billing_currency=slice_.currency)
+    return list(rows.select_related("tenant").order_by("-made_at", "-pk")[:limit])
+
+
+def tells(slice_: Slice, granularity: Granularity | None) -> bool:
+    """Whether the slice's basis can answer."""
+    try:
+        refuse(slice_, granularity)
+    except ReportedError:
+        return False
+    return True
+
+
+def beside() -> list[str]:
+    """Charge categories that are no cost of the margin: credits, and what stands below the line."""
+    return [*settings.PNL_BELOW_THE_LINE, ChargeCategory.CREDIT]
 
 
 def _sums(rows: QuerySet[Any], month: str, amount: str) -> dict[date, Decimal]:
