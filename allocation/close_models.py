@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
+from finops.core.focus import ChargeCategory, CostKind
 from finops.models import Tenant, User
 from finops.money import MoneyField
 from ingestion.models import Load, Source
@@ -249,3 +253,29 @@ class GlAccount(models.Model):
             self.kind,
         ]
         return f"{self.role} {' '.join(filter(None, about)) or 'any'}: {self.account}"
+
+    def clean(self) -> None:
+        """Refuse what could never match, and numbers that a ledger would not take."""
+        wrong: dict[str, str] = {}
+        if not _ACCOUNT.fullmatch(self.account):
+            wrong["account"] = "Write letters, digits, points, hyphens or slashes, as in 5010."
+        for name, known in (("charge_category", ChargeCategory), ("kind", CostKind)):
+            value = getattr(self, name)
+            if value and value not in set(known):
+                wrong[name] = f"{value!r} is none: write {', '.join(known)}, or nothing."
+        named = [name for name in _MATCHED if getattr(self, name)]
+        if self.role == self.Role.ROUNDING and named:
+            wrong["role"] = (
+                "A rounding account takes the whole journal: leave the other fields empty."
+            )
+        elif self.role in _OF_BILLS and set(named) - {"service_provider_name"}:
+            wrong["role"] = (
+                f"An account of this role is chosen by provider only: {self.role} is of a whole bill."
+            )
+        if wrong:
+            raise ValidationError(wrong)
+
+
+_ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9./-]{0,31}", re.ASCII)
+_MATCHED = ("service_provider_name", "service_category", "charge_category", "kind")
+_OF_BILLS = {GlAccount.Role.PAYABLE, GlAccount.Role.ACCRUED, GlAccount.Role.PREPAID}
