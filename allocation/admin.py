@@ -8,9 +8,29 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 
 from allocation.books import book_revenue_changes
+from allocation.close_models import GlAccount
 from allocation.services import recognise_revenue
+from finops.admin_audit import AuditedAdmin
 from finops.core.amounts import money_text
 from ingestion.models import RevenueRow
+
+
+@admin.register(GlAccount)
+class GlAccountAdmin(AuditedAdmin):
+    """The account map of the journal; every change stands in the audit log."""
+
+    list_display = (
+        "role",
+        "service_provider_name",
+        "service_category",
+        "charge_category",
+        "kind",
+        "account",
+        "note",
+    )
+    list_display_links = ("role", "account")
+    list_filter = ("role", "service_provider_name")
+    search_fields = ("account", "note", "service_provider_name", "service_category")
 
 
 @admin.register(RevenueRow)

@@ -213,7 +213,9 @@ class GlAccount(models.Model):
 
     role = models.CharField(max_length=8, choices=Role.choices, help_text="What it is for.")
     service_provider_name = models.CharField(
-        max_length=100, blank=True, help_text="Only for this provider, as in AWS. Empty: any."
+        max_length=100,
+        blank=True,
+        help_text="Only for this provider, as in Amazon Web Services. Empty: any.",
     )
     service_category = models.CharField(
         max_length=40, blank=True, help_text="Only for this FOCUS service category. Empty: any."
