@@ -64,7 +64,7 @@ def audit_log(request: HttpRequest, state: PageState) -> HttpResponse:
         state,
         "dashboards/audit.html",
         context,
-        table=present.audit_table(shown),
+        table=present.audit_table(shown, whole=bool(state.format)),
         name="audit-log",
     )
 

@@ -24,6 +24,8 @@ STORY = {
         "deliveries/{delivery}/rejects",
         {"GET": Capability.VIEW_RECONCILIATION},
     ),
+    "api-journal": ("journal?month=2026-03", {"GET": Capability.VIEW_RECONCILIATION}),
+    "api-months": ("months", {"GET": Capability.VIEW_RECONCILIATION}),
     "api-pnl": ("pnl", {"GET": Capability.VIEW_PNL}),
     "api-reconciliation": ("reconciliation", {"GET": Capability.VIEW_RECONCILIATION}),
     "api-sources": ("sources", {"GET": Capability.VIEW_RECONCILIATION}),

@@ -99,6 +99,8 @@ OPERATIONS = [
     ("GET", "deliveries"),
     ("GET", "deliveries/{delivery_id}"),
     ("GET", "deliveries/{delivery_id}/rejects"),
+    ("GET", "journal"),
+    ("GET", "months"),
     ("GET", "pnl"),
     ("GET", "reconciliation"),
     ("GET", "sources"),
