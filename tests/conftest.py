@@ -11,6 +11,7 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import django
@@ -96,7 +97,8 @@ def cache_of_this_test(settings: LazySettings) -> None:
     }
 
 
-_flush = TransactionTestCase._fixture_teardown
+# The stubs do not know Django's own hook.
+_flush: Any = getattr(TransactionTestCase, "_fixture_teardown")  # noqa: B009
 
 
 def _flush_audit_log_too(case: TransactionTestCase) -> None:
@@ -110,4 +112,4 @@ def _flush_audit_log_too(case: TransactionTestCase) -> None:
     _flush(case)
 
 
-TransactionTestCase._fixture_teardown = _flush_audit_log_too  # type: ignore[method-assign]
+setattr(TransactionTestCase, "_fixture_teardown", _flush_audit_log_too)  # noqa: B010

@@ -40,7 +40,7 @@ def seen(client: Client) -> str:
 
 
 @pytest.fixture
-def closed(erin) -> Client:
+def closed(erin: Client) -> Client:
     response = erin.post(f"{URL}2026-03/close/", {**ACCEPT, "seen": seen(erin)})
     assert response.status_code == 302, response.content.decode()
     return erin
