@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
+
 from django.contrib.auth import get_user_model
 
 from allocation import books
@@ -10,8 +13,11 @@ from allocation.close_models import ClosedMonth, GlAccount
 from allocation.close_selectors import months_with_figures
 from allocation.core.checks import Asked, CheckState
 from allocation.month_close import CloseRefusedError, close_month
+from allocation.services import recognise_revenue
 from finops import clock
-from finops.core.periods import add_months
+from finops.core.amounts import EXACT, to_cents
+from finops.core.periods import Window, add_months
+from ingestion.models import RevenueRow
 
 _ACCOUNTS: tuple[tuple[str, dict[str, str], str, str], ...] = (
     ("expense", {}, "5000", "Cost of revenue, other services"),
@@ -25,6 +31,7 @@ _ACCOUNTS: tuple[tuple[str, dict[str, str], str, str], ...] = (
     ("prepaid", {}, "1300", "Prepaid commitments"),
     ("rounding", {}, "5999", "Rounding"),
 )
+_CREDITED = Decimal("0.05")
 _ACCEPTED = (
     "the demo closes its oldest month, so that reported and restated figures can be compared"
 )
@@ -57,3 +64,24 @@ def ensure_closed_month(username: str) -> None:
         )
     except CloseRefusedError:
         return  # what blocks it stands on the page
+    _credit_note(month)
+
+
+def _credit_note(month: date) -> None:
+    """A credit note that comes after the close: it shows what an adjustment is."""
+    window = Window.of_month(month)
+    of_month = RevenueRow.objects.filter(service_start=window.start, service_end=window.end)
+    largest = of_month.order_by("-amount", "pk").first()
+    if largest is None:
+        return
+    note = RevenueRow.objects.create(
+        tenant=largest.tenant,
+        service_start=window.start,
+        service_end=window.end,
+        amount=-to_cents(EXACT.multiply(largest.amount, _CREDITED)),
+        currency=largest.currency,
+        invoice_id=f"{largest.invoice_id}-CN",
+    )
+    recognise_revenue(
+        revenue_row_ids=[note.pk], why=f"Credit note {note.invoice_id} came after the close."
+    )
