@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from django.db.models import Count, Max
+
 from finops.core.dialect import literal
 from finops.engine import connect
 from ingestion import log_selectors, usage_lake
@@ -19,7 +21,7 @@ from ingestion.core.origins import HostPatterns
 from ingestion.models import Source
 from ingestion.origins import Place, origin_places
 from ingestion.registry import UsageSource, sources
-from ingestion.usage_models import UsageFile
+from ingestion.usage_models import LogpushSettings, UsageFile, UsageLoad
 
 _METERS = {OriginKind.AWS: "egress_bytes", OriginKind.R2: "r2_egress_bytes"}
 
@@ -39,6 +41,13 @@ class LogpushMeters:
             if through is not None:
                 ends[source.pk] = through
         return MeteredSpan(self._hours(logs, ends, start, end), max(ends.values(), default=None))
+
+    @staticmethod
+    def mark() -> str:
+        """Each batch of a log is a load; how late a log may be decides which hours are whole."""
+        loads = UsageLoad.objects.aggregate(count=Count("pk"), newest=Max("committed_at"))
+        lateness = LogpushSettings.objects.order_by("pk").values_list("pk", "lateness_minutes")
+        return repr((loads, list(lateness)))
 
     def _hours(
         self, logs: list[Source], ends: dict[int, datetime], start: datetime, end: datetime

@@ -42,6 +42,11 @@ class UsageApiMeters:
         through = _through()
         return MeteredSpan(_hours(start, end, through), max(through.values(), default=None))
 
+    @staticmethod
+    def mark() -> str:
+        """What is read again within an hour shows with the next one."""
+        return repr(sorted(_through().items()))
+
 
 def _through() -> dict[tuple[str, str], datetime]:
     """Dataset and account → up to which hour it is whole, by the connection that got furthest."""
