@@ -16,6 +16,7 @@ from ingestion.core.meters import AWS, METERS
 from ingestion.core.pricing import Price, average_rate, marginal_rate
 from ingestion.core.projection import expected_month
 from ingestion.estimate_models import BilledMeter
+from ingestion.price_models import PriceListEntry
 from ingestion.prices import edge_price_at, price_at
 from ingestion.selectors import current_bills
 
@@ -38,6 +39,7 @@ class Rates:
         self._complete = complete
         self._bills = bills
         self._payers = _payers()
+        self._contracts = _contracts()
         self._metered: dict[tuple[str, str], dict[date, Decimal]] = defaultdict(dict)
         for (meter, account, day), quantity in days.items():
             of_pool = self._metered[meter, self._pool(meter, account)]
@@ -92,10 +94,11 @@ class Rates:
     def _pool(self, meter: str, account: str) -> str:
         if METERS[meter].provider != AWS:
             return account
-        if account:
-            return self._payers.get(account, account)
-        payers = set(self._payers.values())
-        return payers.pop() if len(payers) == 1 else ""
+        if account in self._payers:
+            return self._payers[account]
+        # Before the first bill the only account with a contract is the one that pays, as far as anybody told.
+        payers = set(self._payers.values()) or self._contracts.get(meter, set())
+        return next(iter(payers)) if len(payers) == 1 else account
 
     def _billed_days(self, meters: set[str]) -> dict[tuple[str, str], dict[date, Decimal]]:
         """Quantities of days that bills cover to their end."""
@@ -129,6 +132,15 @@ def _payers() -> dict[str, str]:
         if len(load.billing_accounts) == 1:
             payers |= dict.fromkeys(load.bill_read.accounts, load.billing_accounts[0])
     return payers
+
+
+def _contracts() -> dict[str, set[str]]:
+    """Meter of AWS → the accounts that the price list has a contract of."""
+    found: dict[str, set[str]] = defaultdict(set)
+    rows = PriceListEntry.objects.filter(provider=AWS).exclude(account="")
+    for meter, account in rows.order_by().values_list("meter", "account").distinct():
+        found[meter].add(account)
+    return found
 
 
 def _end_of(day: date) -> datetime:
