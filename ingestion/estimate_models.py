@@ -100,6 +100,10 @@ class EstimateRun(models.Model):
     complete_through = models.DateTimeField(
         null=True, help_text="End of the newest hour that is in it (UTC)."
     )
+    rates = models.JSONField(
+        default=list,
+        help_text="Meter, account, month, then the average rate as a fraction, and its currency.",
+    )
     problems = models.JSONField(default=list, help_text="What could not be priced, in sentences.")
 
     def __str__(self) -> str:

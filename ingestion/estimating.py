@@ -123,11 +123,30 @@ def estimate(*, progress: Progress = silent) -> Estimated:
             "fingerprint": made_of,
             "made_at": now,
             "complete_through": result.complete_through,
+            "rates": _kept_rates(rates, usage, months[0]),
             "problems": list(result.problems),
         },
     )
     progress("writing", 3, 3)
     return result
+
+
+def _kept_rates(rates: Rates, usage: _Usage, first: date) -> list[list[str]]:
+    """The newest rate of each meter, account and month, for pages; those of earlier months stay."""
+    run = EstimateRun.objects.order_by("pk").first()
+    kept = {tuple(row[:3]): row for row in (run.rates if run else [])}
+    newest: dict[tuple[str, str, date], date] = {}
+    for meter, account, day in usage.days:
+        if day >= first:
+            about = (meter, account, month_start(day))
+            newest[about] = max(newest.get(about, day), day)
+    for (meter, account, month), day in newest.items():
+        rate = rates.of(meter, account, datetime.combine(day, time(), UTC))
+        if rate is not None:
+            key = (meter, account, f"{month:%Y-%m}")
+            above, below = rate.per_unit.as_integer_ratio()
+            kept[key] = [*key, str(above), str(below), rate.currency]
+    return [kept[key] for key in sorted(kept)]
 
 
 def _months(now: datetime) -> list[date]:
