@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from finops.core.periods import Window, month_start
-from ingestion.selectors import current_loads, loads_at
+from ingestion.selectors import current_bills, is_bill, loads_at
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ def gaps(windows: Sequence[Window], *, through: date | None, as_of: datetime | N
     start = month_start(min(window.start for window in windows))
     end = max(window.end for window in windows)
     loads = (
-        current_loads(start=start, end=end)
+        current_bills(start=start, end=end)
         if as_of is None
         else loads_at(as_of, start=start, end=end)
     )
-    loaded = {load.billing_period for load in loads}
+    loaded = {load.billing_period for load in loads if is_bill(load)}
     return [
         Gap(beyond=through)
         if through is not None and window.start > through

@@ -25,8 +25,10 @@ from allocation.models import (
     UncertainCost,
 )
 from finops.core.amounts import ZERO
+from finops.core.focus import CostKind
 from finops.core.periods import Window, month_text
 from finops.models import Tenant
+from ingestion.selectors import is_bill
 
 _Row = TypeVar("_Row", bound=Model)
 
@@ -142,7 +144,7 @@ def cost_facts(
         if live := reported.open_part(slice_):
             yield from cost_facts(live, granularity, by_tenant=by_tenant, name=name)
         return
-    keys = ["service_category", "charge_category", "confidence"]
+    keys = ["service_category", "charge_category", "confidence", "kind"]
     slugs = _slugs() if by_tenant else {}
     for rows in _cost_rows(slice_, granularity):
         when = "month" if rows.model in {LedgerMonth, PnlMonth} else "day"
@@ -156,8 +158,9 @@ def cost_facts(
                 charge_category=row["charge_category"],
                 confidence=row["confidence"],
                 amount=row["amount"],
+                is_estimated=row["kind"] == CostKind.ESTIMATED,
             )
-    for day, key, amounts in past.ledger_rows(slice_):
+    for load, day, key, amounts in past.ledger_rows_by_load(slice_):
         yield CostFact(
             column="" if granularity is None else _column_key(day, granularity),
             tenant=(key.tenant or None) if by_tenant else name,
@@ -165,6 +168,7 @@ def cost_facts(
             charge_category=key.charge_category,
             confidence=key.confidence,
             amount=getattr(amounts, slice_.cost_field),
+            is_estimated=not is_bill(load),
         )
 
 

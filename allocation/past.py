@@ -91,10 +91,16 @@ def refuse_purged(load: Load) -> None:
 
 def ledger_rows(slice_: Slice) -> Iterable[tuple[date, LedgerKey, LedgerAmounts]]:
     """The daily rows of the slice that come from files."""
+    for _, day, key, amounts in ledger_rows_by_load(slice_):
+        yield day, key, amounts
+
+
+def ledger_rows_by_load(slice_: Slice) -> Iterable[tuple[Load, date, LedgerKey, LedgerAmounts]]:
+    """The same, each with its load."""
     for load in past(slice_.as_of).loads:
         for day, key, amounts in past_ledger(load).ledger.days:
             if _is_in(slice_, day, key):
-                yield day, key, amounts
+                yield load, day, key, amounts
 
 
 def uncertain_rows(slice_: Slice) -> Iterable[UncertainPart]:

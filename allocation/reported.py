@@ -29,7 +29,7 @@ from allocation.core.closing import PRIOR_PERIOD
 from allocation.core.figures import Granularity, Slice
 from allocation.core.pnl import CostFact, RevenueFact, UncertainFact
 from finops.core.amounts import EXACT, ZERO
-from finops.core.focus import ChargeCategory
+from finops.core.focus import ChargeCategory, CostKind
 from finops.core.periods import Window, add_months, month_start, month_text
 from finops.models import Tenant
 
@@ -122,7 +122,7 @@ def cost_facts(
 ) -> Iterable[CostFact]:
     """Reported cost of the closed months, and the adjustments booked in any month of the slice."""
     slugs = _slugs() if by_tenant else {}
-    keys = ["service_category", "charge_category", "confidence"]
+    keys = ["service_category", "charge_category", "confidence", "kind"]
     closed, _ = parts(slice_.window)
     sets: list[tuple[QuerySet[Any], str, str]] = []
     if closed is not None:
@@ -145,6 +145,7 @@ def cost_facts(
                 charge_category=row["charge_category"],
                 confidence=row["confidence"],
                 amount=row["amount"],
+                is_estimated=row["kind"] == CostKind.ESTIMATED,
             )
 
 

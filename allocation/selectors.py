@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from allocation import facts, past, reported
 from allocation.core.figures import (
@@ -31,6 +31,7 @@ from allocation.core.ledger import LedgerAmounts
 from allocation.core.pnl import Pnl, add_pnls
 from allocation.models import CandidateTenant, LedgerMonth
 from finops.core.amounts import EXACT, ZERO, exact_sum
+from finops.core.focus import CostKind
 from finops.core.periods import Window, add_months, month_start, month_text
 from ingestion.models import LoadTotal
 from ingestion.selectors import data_through, loads_at
@@ -225,9 +226,16 @@ def other_currencies(slice_: Slice) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def reconciliation(billing_period: date | None = None) -> list[ReconciliationRow]:
-    """Every current load's control totals: source total against what became of it."""
-    totals = LoadTotal.objects.filter(load__state="current").select_related("load__source")
+def reconciliation(
+    billing_period: date | None = None, *, estimates: bool = False
+) -> list[ReconciliationRow]:
+    """Every current bill's control totals: source total against what became of it.
+
+    With ``estimates`` those of estimates instead, which no provider has charged.
+    """
+    wanted = Q(load__kind=CostKind.ESTIMATED.value)
+    totals = LoadTotal.objects.filter(wanted if estimates else ~wanted, load__state="current")
+    totals = totals.select_related("load__source")
     if billing_period is not None:
         totals = totals.filter(load__billing_period=billing_period)
     return [
@@ -256,6 +264,7 @@ def _reconciled(total: LoadTotal) -> ReconciliationRow:
         residuals=residuals,
         lines=total.lines,
         rejected_lines=total.rejected_lines,
+        kind=total.load.kind,
     )
 
 

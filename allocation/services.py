@@ -20,7 +20,7 @@ from allocation.core.restate import day_digests
 from allocation.core.revenue import recognise
 from allocation.hours import Numbered
 from allocation.models import RecognisedRevenue
-from allocation.registry import methods
+from allocation.registry import ready_methods
 from finops.bulk import insert_rows, without_collector
 from finops.core.amounts import ZERO, exact_sum, plain
 from finops.core.dialect import literal
@@ -142,7 +142,7 @@ def _write_allocated(engine: duckdb.DuckDBPyConnection, charges: str, folder: Pa
     import pyarrow as pa  # noqa: PLC0415  # loaded with the engine, not with the app
 
     found = engine.execute(sql.keys(charges)).fetchall()
-    order: list[Method] = methods()
+    order: list[Method] = ready_methods()
     number = pa.decimal128(4, 2)
     types = {
         **dict.fromkeys(sql.KEY, pa.string()),

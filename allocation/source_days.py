@@ -12,6 +12,7 @@ from allocation.models import LedgerDigest
 from finops.core.periods import Window
 from ingestion.api_registry import api_sources
 from ingestion.core.grid import DayCell, bill_days, revenue_days, sent_days, usage_days
+from ingestion.estimate_models import SOURCE_KIND as ESTIMATES
 from ingestion.log_selectors import days_counted, usage_spans
 from ingestion.models import Load, RevenueRow, Source
 from ingestion.usage_api_models import KIND as USAGE_API
@@ -72,7 +73,7 @@ def source_days(window: Window, now: datetime) -> list[tuple[Source, list[DayCel
             now=now,
         )
 
-    shown = Source.objects.filter(is_active=True).exclude(kind__in=api_sources())
+    shown = Source.objects.filter(is_active=True).exclude(kind__in=[*api_sources(), ESTIMATES])
     return [(source, cells(source)) for source in shown]
 
 

@@ -23,7 +23,9 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.management import call_command
 
+from composition import demo_usage
 from finops import clock
+from ingestion.estimating import estimate
 from ingestion.models import Connection, Load, RevenueRow
 from simulator import cloudflare_usage
 from simulator.cloudflare_api import TOKEN_VARIABLE
@@ -188,9 +190,13 @@ def load(place: Place) -> None:
     """Load the files through the same readers and command as everybody's. Safe to repeat."""
     before = digest(place.files)
     ensure_connections(place)
-    _ingest("aws_cur", place.files / "aws")
+    demo_usage.ensure_origins(_seed(place))
     _ingest("revenue_csv", place.files / "revenue")
+    # As in life: logs come within minutes, the bill of the same hours later. So there is something to compare.
     _ingest("cloudflare_logpush", place.files / "cloudflare" / "http_requests")
+    estimate()
+    _ingest("aws_cur", place.files / "aws")
+    estimate()
     place.loaded.write_text(before, encoding="utf-8")
 
 
@@ -199,7 +205,7 @@ def ensure_connections(place: Place) -> None:
     for slug, kind, folder, minutes in (
         ("aws-bills", "aws_cur", "aws", 60),
         ("revenue", "revenue_csv", "revenue", 60),
-        ("cloudflare-logs", "cloudflare_logpush", "cloudflare/http_requests", 1),
+        ("cloudflare-logs", "cloudflare_logpush", "cloudflare/http_requests", 0),
     ):
         Connection.objects.get_or_create(
             slug=slug,
@@ -210,12 +216,12 @@ def ensure_connections(place: Place) -> None:
                 "created_at": clock.now(),
             },
         )
+    demo_usage.ensure_sampling(Connection.objects.get(slug="cloudflare-logs"))
 
 
 def ensure_usage_connection(place: Place, api_url: str) -> None:
     """The stand-in of Cloudflare's API as a connection; its port is another one at each start."""
-    record = read_record(place.files)
-    seed = record.state.seed if record else 0
+    seed = _seed(place)
     about = {
         "account": cloudflare_usage.account_id(seed),
         "zones": list(cloudflare_usage.zone_ids(seed)),
@@ -236,11 +242,15 @@ def ensure_usage_connection(place: Place, api_url: str) -> None:
 
 def stand_in_args(place: Place, port: int) -> list[str]:
     """What starts the stand-in of Cloudflare's API for the company of the demo's files."""
-    record = read_record(place.files)
     args = ["-m", "simulator.cloudflare_api", "--port", str(port)]
-    args += ["--seed", str(record.state.seed if record else 0)]
+    args += ["--seed", str(_seed(place))]
     hours = int(settings.CLOCK_OFFSET.total_seconds() // 3600)
     return [*args, "--clock-offset-hours", str(hours)]
+
+
+def _seed(place: Place) -> int:
+    record = read_record(place.files)
+    return record.state.seed if record else 0
 
 
 def _ingest(source: str, folder: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from allocation.core.pnl import Pnl, Verdict
-from dashboards.numbers import listed, share_of
+from dashboards.numbers import listed, money, share_of
 from dashboards.tables import Cell, Mix
 from finops.core.amounts import EXACT, ZERO, exact_sum, foot, to_cents
 
@@ -31,6 +31,7 @@ class Shown:
     credits: Decimal
     after_credits: Decimal | None
     below_line: Mapping[str, Decimal]
+    estimated: Decimal
     margin: Decimal | None
     margin_low: Decimal | None
     margin_high: Decimal | None
@@ -71,12 +72,20 @@ def shown(pnl: Pnl, narrowed: str = "", gap: str = "") -> Shown:
         credits=credits_,
         after_credits=None if profit is None else EXACT.subtract(profit, credits_),
         below_line=dict(zip(pnl.below_line, below, strict=True)),
+        estimated=to_cents(pnl.estimated),
         margin=None if unknown else pnl.gross_margin,
         margin_low=None if unknown else pnl.margin_low,
         margin_high=None if unknown else pnl.margin_high,
         margin_after_credits=None if unknown else pnl.margin_after_credits,
         reason=narrowed or gap or (NO_REVENUE if pnl.revenue <= 0 else ""),
     )
+
+
+def estimated_words(figures: Shown, currency: str) -> str:
+    """How much of the cost no bill holds yet, as a sentence to go on with; empty where there is none."""
+    if not figures.estimated:
+        return ""
+    return f" Of the cost {money(figures.estimated)} {currency} is estimated from usage, beyond the bills."
 
 
 def is_empty(pnl: Pnl) -> bool:

@@ -193,7 +193,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
-    "find what is due, free what was lost": {"task": "finops.tick", "schedule": 60.0}
+    "find what is due, free what was lost": {"task": "finops.tick", "schedule": 15.0}
 }
 
 FINOPS_ENGINE = env.str("FINOPS_ENGINE", default="duckdb")

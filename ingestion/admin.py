@@ -28,6 +28,7 @@ from ingestion.models import (
     RejectedRow,
     Source,
 )
+from ingestion.origin_admin import HostOriginAdmin  # noqa: F401  # Django finds admins in this file
 from ingestion.price_admin import PriceListEntryAdmin  # noqa: F401  # Django finds admins in this file
 from ingestion.registry import sources
 from ingestion.usage_api_models import UsageRecord

@@ -40,15 +40,17 @@ def load_made(
     lines: Sequence[ChargeLine],
     kind: CostKind,
     notes: tuple[str, ...] = (),
+    mark: str = "",
     progress: Progress = silent,
 ) -> Outcome:
     """Make ``lines`` all that ``made`` charges in ``billing_period``; equal lines change nothing.
 
-    No line empties the period. Raises ``ingestion.core.delivery.LoadRefusedError`` where ledger and lines differ; then
-    nothing has become visible.
+    No line empties the period. ``mark`` stands for what else decides who bears the lines: with another one they are
+    allocated anew. Raises ``ingestion.core.delivery.LoadRefusedError`` where ledger and lines differ; then nothing has
+    become visible.
     """
     source = _source(made)
-    digest = _digest(lines, kind)
+    digest = _digest(lines, kind, mark)
     current = (
         Load.objects.filter(source=source, billing_period=billing_period, state=Load.State.CURRENT)
         .select_related("delivery")
@@ -110,7 +112,9 @@ def _source(made: Made) -> Source:
     )[0]
 
 
-def _digest(lines: Sequence[ChargeLine], kind: CostKind) -> str:
+def _digest(lines: Sequence[ChargeLine], kind: CostKind, mark: str) -> str:
     names = [field.name for field in fields(ChargeLine)]
     texts = sorted(repr([getattr(line, name) for name in names]) for line in lines)
-    return hashlib.sha256("\n".join([kind.value, *texts]).encode()).hexdigest()
+    return hashlib.sha256(
+        "\n".join([kind.value, *([mark] if mark else []), *texts]).encode()
+    ).hexdigest()

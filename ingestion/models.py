@@ -13,8 +13,8 @@ from finops.core.amounts import MONEY_QUANTUM, TAIL_UNITS, join_exact
 from finops.models import Tenant
 from finops.money import MoneyField
 
-# Django looks for an app's tables here alone; these rooms hold the others.
-from ingestion import cloudflare_models, price_models, usage_api_models, usage_models  # noqa: F401
+# Django looks for an app's tables here alone; that room names the others.
+from ingestion import other_models  # noqa: F401
 
 
 class Connection(models.Model):
@@ -186,6 +186,7 @@ class Load(models.Model):
     delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="loads")
     billing_period = models.DateField(help_text="First day of the month.")
     state = models.CharField(max_length=12, choices=State.choices, default=State.STAGED)
+    kind = models.CharField(max_length=10, default="billed", help_text="As its ledger rows.")
     lines = models.PositiveBigIntegerField(default=0, help_text="Charge lines in the lake.")
     rejected_lines = models.PositiveBigIntegerField(default=0)
     line_types = models.JSONField(

@@ -10,10 +10,12 @@ from datetime import date, datetime, timedelta
 from django.conf import settings
 from django.db.models import Max, OuterRef, Prefetch, Q, QuerySet, Subquery
 
+from finops.core.focus import CostKind
 from finops.core.periods import month_text
 from ingestion.api_registry import api_sources
 from ingestion.cloudflare_models import UsageCheck
 from ingestion.core.months import MonthStatus, month_status
+from ingestion.estimate_models import SOURCE_KIND as ESTIMATES
 from ingestion.models import Connection, Delivery, Load, RejectedRow, Source
 from ingestion.usage_api_models import KIND as USAGE_API
 from ingestion.usage_api_models import UsageRecord
@@ -67,21 +69,27 @@ def freshness(now: datetime) -> Freshness:
 
     A bill is as new as the newest usage in it, as is what clients send; a log is as new as its newest event,
     an API as what was last read of it whole; revenue is as new as its last delivery, and late only when it
-    never came. ``as_of`` is what bills say.
+    never came. ``as_of`` is what bills say. Estimates are made here, so they are no source that could be late.
     """
     current = Q(loads__state=Load.State.CURRENT)
     loaded = Q(deliveries__state=Delivery.State.LOADED)
-    rows = Source.objects.filter(is_active=True).annotate(
-        newest_usage=Max("loads__data_through", filter=current),
-        newest_delivery=Max("deliveries__finished_at", filter=loaded),
-        newest_sent=Subquery(
-            UsageRecord.objects.filter(source=OuterRef("pk")).order_by("-hour").values("hour")[:1]
-        ),
-        newest_look=Subquery(
-            UsageCheck.objects.filter(source=OuterRef("pk"), data_through__isnull=False)
-            .order_by("-data_through")
-            .values("data_through")[:1]
-        ),
+    rows = (
+        Source.objects.filter(is_active=True)
+        .exclude(kind=ESTIMATES)
+        .annotate(
+            newest_usage=Max("loads__data_through", filter=current),
+            newest_delivery=Max("deliveries__finished_at", filter=loaded),
+            newest_sent=Subquery(
+                UsageRecord.objects.filter(source=OuterRef("pk"))
+                .order_by("-hour")
+                .values("hour")[:1]
+            ),
+            newest_look=Subquery(
+                UsageCheck.objects.filter(source=OuterRef("pk"), data_through__isnull=False)
+                .order_by("-data_through")
+                .values("data_through")[:1]
+            ),
+        )
     )
     events = dict(
         UsageLoad.objects.order_by().values_list("source").annotate(newest=Max("newest_event"))
@@ -134,9 +142,9 @@ def last_whole_day(now: datetime) -> date | None:
 
 
 def data_through(loads: Iterable[Load] | None = None) -> datetime | None:
-    """The end of the newest usage in the current loads."""
-    queryset = current_loads() if loads is None else loads
-    moments = [load.data_through for load in queryset if load.data_through]
+    """The end of the newest usage in bills: those among ``loads``, or the current ones."""
+    queryset = current_bills() if loads is None else loads
+    moments = [load.data_through for load in queryset if load.data_through and is_bill(load)]
     return max(moments, default=None)
 
 
@@ -146,6 +154,16 @@ def current_loads(*, start: date | None = None, end: date | None = None) -> Quer
     if start is not None:
         loads = loads.filter(last_day__gte=start)
     return loads if end is None else loads.filter(first_day__lt=end)
+
+
+def current_bills(*, start: date | None = None, end: date | None = None) -> QuerySet[Load]:
+    """The current loads without estimates."""
+    return current_loads(start=start, end=end).exclude(kind=CostKind.ESTIMATED.value)
+
+
+def is_bill(load: Load) -> bool:
+    """Whether it is what a provider charges, not an estimate of it."""
+    return load.kind != CostKind.ESTIMATED
 
 
 def loads_at(moment: datetime, *, start: date | None = None, end: date | None = None) -> list[Load]:
@@ -164,7 +182,7 @@ def shared_bills() -> list[str]:
     Two exports may split a bill between them; if both hold all of it, it counts twice.
     """
     found: dict[tuple[date, str], list[str]] = defaultdict(list)
-    for load in current_loads().order_by("billing_period", "source__slug"):
+    for load in current_bills().order_by("billing_period", "source__slug"):
         for account in load.billing_accounts:
             found[load.billing_period, account].append(load.source.slug)
     return [
@@ -176,8 +194,8 @@ def shared_bills() -> list[str]:
 
 
 def deliveries(limit: int = 50) -> list[Delivery]:
-    """The newest deliveries, with their sources, connections and loads."""
-    rows = Delivery.objects.select_related("source__connection")
+    """The newest deliveries, with their sources, connections and loads; estimates are no deliveries."""
+    rows = Delivery.objects.exclude(source__kind=ESTIMATES).select_related("source__connection")
     return list(
         rows.prefetch_related(Prefetch("loads", Load.objects.order_by("started_at")))[:limit]
     )
@@ -191,7 +209,7 @@ def delivery_rows(
     since: datetime | None = None,
 ) -> QuerySet[Delivery]:
     """Deliveries with their sources; what is given narrows them. ``since`` is when they were first seen."""
-    rows = Delivery.objects.select_related("source")
+    rows = Delivery.objects.exclude(source__kind=ESTIMATES).select_related("source")
     if source:
         rows = rows.filter(source__slug=source)
     if state:
@@ -220,7 +238,7 @@ def line_types() -> list[LineTypeCount]:
     """Provider line types in the current loads, most lines first; unknown ones are marked."""
     counts: Counter[str] = Counter()
     unknown: set[str] = set()
-    for load in current_loads().only("line_types", "unknown_line_types", "source"):
+    for load in current_bills().only("line_types", "unknown_line_types", "source"):
         counts.update(load.line_types)
         unknown |= set(load.unknown_line_types)
     return [
@@ -239,5 +257,5 @@ def month_statuses(today: date) -> dict[tuple[str, date], tuple[MonthStatus, str
             today=today,
             final_after=timedelta(days=settings.BILL_FINAL_AFTER_DAYS),
         )
-        for load in current_loads()
+        for load in current_bills()
     }

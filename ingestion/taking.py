@@ -224,6 +224,7 @@ def _sweep(delivery: Delivery) -> None:
 
 def describe(load: Load, reading: ChargeReading) -> None:
     """Write down on the load's row what reading it gave."""
+    load.kind = reading.kind.value
     load.lines = sum(total.lines for total in reading.totals.values())
     load.rejected_lines = len(reading.rejects)
     load.line_types = dict(reading.line_types)

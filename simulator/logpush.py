@@ -1,7 +1,8 @@
 """One hour of the company's Cloudflare logs, as a Logpush job writes them. Pure and seeded.
 
 Format: Cloudflare, Logs, dataset ``http_requests`` with RFC 3339 times; six objects an hour, named by their span.
-As in life some lines come an hour late, and now and then an object is delivered twice under two names.
+What comes from origins is what AWS bills for as sent to the internet, of every tenant and in every hour. As in life
+some lines come an hour late, and now and then an object is delivered twice under two names.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import PurePosixPath
 
-from simulator import company, rhythm, seeded
+from simulator import catalogue, company, numbers, resources, rhythm, seeded
 from simulator.company import MEDIA, TENANTS, Tenant
 from simulator.cur import SimulatedFile
+from simulator.lines import Change, Month, hourly_amounts
 from simulator.rhythm import Rhythm
 
 ROOT = PurePosixPath("cloudflare") / "http_requests"
@@ -26,6 +29,12 @@ SPAN = timedelta(hours=48)
 _HOUR = timedelta(hours=1)
 _OBJECTS = 6
 _THOUSAND = 1000
+SAMPLED = 10_000
+"""The job logs one request of so many (its ``sample_rate`` is the inverse), so that a demo is small."""
+_GB = 2**30
+SENT = (catalogue.EC2_EGRESS, catalogue.S3_EGRESS)
+"""What AWS charges for what the company's origins send through Cloudflare."""
+_SERVED, _HEADERS = 200, 300
 _REVENUE_A_REQUEST = 2_000  # dollars of monthly revenue for a request an hour
 _ZONES = {rhythm.US: "example.com", rhythm.EU: "example.net"}
 _CACHE = (
@@ -72,8 +81,60 @@ def requests(
         factor = factor * rhythm.weekdays(Rhythm.BUSINESS)[hour.weekday()]
         size = int(tenant.revenue) * rhythm.growth(days) // rhythm.GROWTH_BASE
         count = max(1, size * factor // (_REVENUE_A_REQUEST * _THOUSAND * _THOUSAND))
-        for number in range(count):
-            yield from _request(seed, tenant, hour, number, egress.get(tenant.slug, _THOUSAND))
+        found = [
+            request
+            for number in range(count)
+            for request in _request(seed, tenant, hour, number, egress.get(tenant.slug, _THOUSAND))
+        ]
+        sent = billed_bytes(seed, origin, hour, tenant, egress.get(tenant.slug, _THOUSAND))
+        yield from found if sent is None else _from_origin(found, sent // SAMPLED)
+
+
+def host_of(tenant: Tenant) -> str:
+    """The host that serves the tenant's files."""
+    return f"{tenant.slug}.assets.{_ZONES[tenant.region]}"
+
+
+def billed_bytes(
+    seed: int, origin: datetime, hour: datetime, tenant: Tenant, egress: int
+) -> int | None:
+    """What AWS bills the tenant for as sent to the internet in ``hour``; ``None`` where it never does."""
+    found = [
+        _day_of_meter(seed, origin, hour.replace(hour=0), meter.key, egress)[hour.hour]
+        for meter in resources.build(seed).meters
+        if meter.resource.tenant == tenant.slug and meter.sku in SENT
+    ]
+    return sum(found) * _GB // numbers.UNIT if found else None
+
+
+@lru_cache(maxsize=512)
+def _day_of_meter(
+    seed: int, origin: datetime, day: datetime, key: str, egress: int
+) -> tuple[int, ...]:
+    world = resources.build(seed)
+    meter = next(meter for meter in world.meters if meter.key == key)
+    change = Change(day, ((meter.resource.tenant or "", egress),))
+    month = Month(day.replace(day=1), day, origin, "", (change,))
+    return tuple(hourly_amounts(world, month, day, meter))
+
+
+def _from_origin(found: list[Request], size: int) -> list[Request]:
+    """``found`` with ``size`` bytes from the origin: over those that fetched, the last of them takes the rest."""
+    fetched = [number for number, one in enumerate(found) if one.origin_status == _SERVED]
+    if not fetched:
+        # The subrequest of a Worker where there is one: the cache is behind it.
+        last = len(found) - 1
+        found[last] = replace(found[last], status="miss", origin_status=_SERVED)
+        fetched = [last]
+    total = sum(found[number].edge_bytes for number in fetched)
+    left = size
+    for number in fetched:
+        one = found[number]
+        is_last = number == fetched[-1]
+        part = left if is_last else size * one.edge_bytes // total
+        left -= part
+        found[number] = replace(one, cache_bytes=part, edge_bytes=part + _HEADERS)
+    return found
 
 
 def hour_files(
@@ -126,7 +187,7 @@ def _request(
     status = _CACHE[draw[1] % len(_CACHE)]
     size = (800 + draw[2] * draw[3] // 4096) * egress // _THOUSAND
     zone = _ZONES[tenant.region]
-    host = f"{tenant.slug}.assets.{zone}"
+    host = host_of(tenant)
     ray = seeded.hex_text(seed, *name, "ray", length=16)
     path = _path(tenant, draw)
     origin = _FROM_ORIGIN.get(status, 0)

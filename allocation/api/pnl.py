@@ -96,6 +96,9 @@ class PnlLineSerializer(serializers.Serializer[Any]):
         allow_null=True, help_text="null where no method splits pools."
     )
     cost = serializers.CharField(help_text="Before credits and what is below the line.")
+    estimated_cost = serializers.CharField(
+        help_text="What of the cost is no bill's yet, but estimated from usage."
+    )
     cost_by_category = serializers.DictField(
         child=serializers.CharField(), help_text="FOCUS service category → direct cost."
     )
@@ -279,6 +282,7 @@ def _row(line: PnlLine, *, is_company: bool = False) -> dict[str, Any]:
         "direct_cost": plain(exact_sum(pnl.direct.values())),
         "shared_cost": None if pnl.shared is None else plain(pnl.shared),
         "cost": plain(pnl.cost),
+        "estimated_cost": plain(pnl.estimated),
         "cost_by_category": {name: plain(amount) for name, amount in pnl.direct.items()},
         "gross_profit": told(pnl.gross_profit),
         "gross_margin": told(pnl.gross_margin),

@@ -108,7 +108,10 @@ class FilterChoices:
 
 @dataclass(frozen=True)
 class ReconciliationRow:
-    """One source, billing period and currency, on billed cost; exact to the source's last digit."""
+    """One source, billing period and currency, on billed cost; exact to the source's last digit.
+
+    ``kind`` is that of its ledger rows: billed, true-up or estimated.
+    """
 
     source: str
     source_name: str
@@ -122,6 +125,7 @@ class ReconciliationRow:
     residuals: dict[str, Decimal]
     lines: int
     rejected_lines: int
+    kind: str = "billed"
 
     @property
     def residual_total(self) -> Decimal:

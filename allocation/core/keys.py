@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 DIMENSIONS = ("tenant", "environment", "product", "team")
 NO_CONFIDENCE = Decimal("0.00")
@@ -43,6 +43,14 @@ class Method(Protocol):
 
     def assign(self, key: Key, dimension: str) -> Assignment | None:
         """What ``key`` means for ``dimension``, or ``None`` where this method cannot say."""
+
+
+@runtime_checkable
+class Prepared(Protocol):
+    """A method that looks something up before a load's keys are asked."""
+
+    def prepared(self) -> Method:
+        """The same method, with what it needs to know now."""
 
 
 UNASSIGNED = Assignment("", UNALLOCATED, NO_CONFIDENCE)

@@ -45,6 +45,7 @@ class CostFact:
     charge_category: str
     confidence: Decimal
     amount: Decimal
+    is_estimated: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ class Pnl:
     fallback: Decimal = ZERO
     uncertain_low: Decimal = ZERO
     uncertain_high: Decimal = ZERO
+    estimated: Decimal = ZERO
+    """What of the cost is no bill's yet, but estimated from usage."""
 
     @property
     def cost(self) -> Decimal:
@@ -152,6 +155,7 @@ class _Column:
         self.bands: dict[str, Decimal] = defaultdict(Decimal)
         self.uncertain_low = ZERO
         self.uncertain_high = ZERO
+        self.estimated = ZERO
 
     def freeze(self) -> Pnl:
         return Pnl(
@@ -164,6 +168,7 @@ class _Column:
             fallback=self.bands["fallback"],
             uncertain_low=self.uncertain_low,
             uncertain_high=self.uncertain_high,
+            estimated=self.estimated,
         )
 
 
@@ -194,6 +199,8 @@ def build_pnls(
             )
             name = band(cost.confidence)
             into.bands[name] = EXACT.add(into.bands[name], cost.amount)
+            if cost.is_estimated:
+                into.estimated = EXACT.add(into.estimated, cost.amount)
     for part in revenue:
         into = columns[part.tenant, part.column]
         into.revenue = EXACT.add(into.revenue, part.amount)
@@ -224,6 +231,7 @@ def add_pnls(pnls: Iterable[Pnl]) -> Pnl:
             into.bands[name] = EXACT.add(into.bands[name], getattr(pnl, name))
         into.uncertain_low = EXACT.add(into.uncertain_low, pnl.uncertain_low)
         into.uncertain_high = EXACT.add(into.uncertain_high, pnl.uncertain_high)
+        into.estimated = EXACT.add(into.estimated, pnl.estimated)
         if pnl.shared is not None:
             shared = EXACT.add(shared or ZERO, pnl.shared)
     total = into.freeze()

@@ -218,6 +218,9 @@ def figures_table(now: Pnls, before: Pnls, scope: Scope) -> Table:
             )
         ),
     ]
+    if current.estimated or previous.estimated:
+        label = Cell("of which estimated, beyond the bills", note="est.")
+        rows.append(Row((label, Cell(current.estimated), Cell(previous.estimated)), "part"))
     if scope.whole_company:
         loose = [Cell(to_cents(unallocated_of(pnls).cost)) for pnls in (now, before)]
         rows.append(Row((Cell("of which unallocated cost"), *loose), "part"))

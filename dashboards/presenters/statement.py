@@ -18,6 +18,7 @@ from finops.core.periods import Window
 if TYPE_CHECKING:
     from allocation.core.figures import Statement, StatementColumn
 
+ESTIMATED = "of which estimated, beyond the bills"
 Amount = Callable[[Shown], Decimal | None]
 _ABSENT = "nothing is loaded for these days"
 
@@ -213,6 +214,9 @@ class _Builder:
             )
         )
         rows.append(self.money_row(Cell("Cost of revenue"), lambda s: s.cost, kind="sum"))
+        if any(part.figures.estimated for part in (*self.parts, self.total, self.previous)):
+            label = Cell(ESTIMATED, note="est.")
+            rows.append(self.money_row(label, lambda s: s.estimated, kind="part"))
         rows.append(self.money_row(Cell("Gross profit"), lambda s: s.gross_profit, kind="total"))
         rows.append(self.share_row("Gross margin %", lambda s: s.margin, kind="sum", near=True))
         if any(part.figures.has_bounds for part in (*self.parts, self.total)):

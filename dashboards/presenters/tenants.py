@@ -103,7 +103,7 @@ def _row(line: TenantLine, pnl: Pnl, scope: Scope) -> Row:
         (
             Cell(line.name, href=line.href, note=note),
             _amount(figures.revenue, reason),
-            Cell(reason=reason) if absent else Cell(figures.cost),
+            Cell(reason=reason) if absent else Cell(figures.cost, note=_estimated(figures)),
             Cell(reason=reason) if absent else _amount(figures.gross_profit, reason),
             *_margins(figures, goal, reason),
             own_goal,
@@ -113,6 +113,11 @@ def _row(line: TenantLine, pnl: Pnl, scope: Scope) -> Row:
         ),
         key=line.slug,
     )
+
+
+def _estimated(figures: Shown) -> str:
+    """A quiet mark where part of the cost is no bill's yet."""
+    return f"{numbers.money(figures.estimated)} est." if figures.estimated else ""
 
 
 def _amount(value: Decimal | None, reason: str) -> Cell:
@@ -180,7 +185,7 @@ def _totals(pnls: Mapping[str | None, Pnl], listed: list[TenantLine], scope: Sco
             (
                 Cell("Company" if scope.whole_company else "Your tenants"),
                 _amount(total.revenue, total.reason),
-                Cell(total.cost),
+                Cell(total.cost, note=_estimated(total)),
                 _amount(total.gross_profit, total.reason),
                 *_total_margin(total, scope),
                 Cell(scope.company_goal, places=_goal_places(scope.company_goal)),
@@ -219,13 +224,14 @@ def _side(total: Shown, scope: Scope) -> Cell:
 
 
 def _unallocated_row(loose: Pnl, scope: Scope) -> Row:
-    cost = shown(loose).cost
+    figures = shown(loose)
+    cost = figures.cost
     missing = scope.narrowed or scope.gap
     profit = Cell(reason=missing) if missing else Cell(-cost)
     cells = (
         Cell("Unallocated", href=scope.unallocated_url),
         Cell(reason=_UNBORNE),
-        Cell(cost),
+        Cell(cost, note=_estimated(figures)),
         profit,
     )
     return Row((*cells, *_blank(7)), "line")

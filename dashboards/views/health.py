@@ -19,6 +19,7 @@ from dashboards.pages import answer, stateful
 from dashboards.presenters import health as present
 from dashboards.presenters import logs, work
 from dashboards.presenters import restatements as restated
+from dashboards.presenters.estimates import errors_sentence, errors_table
 from dashboards.presenters.usage import checks_table, r2_table
 from dashboards.state import PageState
 from dashboards.tables import Table
@@ -28,6 +29,7 @@ from finops.job_views import active_subjects, recent_jobs
 from finops.permissions import Capability, Person, can, require
 from ingestion.cloudflare.selectors import newest_checks, r2_facts
 from ingestion.core.r2 import bucket_usage
+from ingestion.estimate_selectors import last_estimate, meter_errors
 from ingestion.log_selectors import cache_by_zone, log_health, put_aside
 from ingestion.models import Delivery
 from ingestion.selectors import connections, deliveries, line_types, rejected_rows, shared_bills
@@ -84,6 +86,9 @@ def data_health(request: HttpRequest, state: PageState) -> HttpResponse:
             "logs": logs.logs_table(known_logs) if (known_logs := log_health()) else None,
             "cache": logs.cache_table(caches := cache_by_zone(last_week)),
             "cache_changes": next((one.changes for one in caches.values()), ()),
+            "meter_errors": errors_table(errors := meter_errors(None)),
+            "estimates_sentence": errors_sentence(errors),
+            "last_estimate": last_estimate(),
             "put_aside": logs.put_aside_table(aside) if (aside := put_aside()) else None,
         } | _work(request.user)
     return answer(

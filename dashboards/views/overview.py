@@ -18,6 +18,7 @@ from dashboards.goals import company_goal, goals_of
 from dashboards.navigation import NavEntry
 from dashboards.pages import answer, company_slice, narrowed, stateful
 from dashboards.presenters import overview as present
+from dashboards.shown import estimated_words, shown
 from dashboards.state import PageState, span_text
 from finops.core.periods import Window
 from finops.permissions import Capability, can, require, sees_company, visible_tenants
@@ -57,7 +58,8 @@ def overview(request: HttpRequest, state: PageState) -> HttpResponse:
     unconfirmed = (tenant for tenant in tenants if tenant.discovered and tenant.is_active)
     discovered = sorted(unconfirmed, key=lambda tenant: tenant.name not in without)
     context = {
-        "sentence": present.headline(now, scope, below),
+        "sentence": present.headline(now, scope, below)
+        + estimated_words(shown(present.total_of(now)), slice_.currency),
         "tiles": present.tiles(now, before, scope),
         "whole_company": scope.whole_company,
         "below": below[:_SHORT],

@@ -26,7 +26,7 @@ from dashboards.presenters import services as present_services
 from dashboards.presenters import verdict
 from dashboards.presenters.closing import adjustments_table, closed_marks
 from dashboards.presenters.statement import Frame, statement_table
-from dashboards.shown import is_empty, mix, shown
+from dashboards.shown import estimated_words, is_empty, mix, shown
 from dashboards.state import PageState, StateError, span_text
 from finops.core.tunables import Effective
 from finops.models import Tenant
@@ -95,7 +95,8 @@ def _around(
     rows = untagged_resources(tenant_slice(state, tenant.slug), tenant.slug) if unsettled else []
     return {
         "tenant": tenant,
-        "sentence": verdict.sentence(tenant.name, figures, found.total, goal, state.span),
+        "sentence": verdict.sentence(tenant.name, figures, found.total, goal, state.span)
+        + estimated_words(figures, currency),
         "verdict": verdict.verdict_words(found.total, goal.value, untold),
         "figures": figures,
         "margin_text": verdict.margin_text(figures, goal.value),

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from finops import clock, job_table
 from finops.core.jobs import is_due
 from finops.core.periods import parse_month
 from finops.job_kinds import JobError, Report, Wanted
+from ingestion.estimating import JOB_KIND, SUBJECT, is_stale
 from ingestion.models import Connection
 from ingestion.services import collect
 
@@ -53,6 +55,9 @@ class Collect:
         failed = by_status.get("failed", [])
         if failed and len(failed) == len(found.outcomes):
             raise JobError(failed[0].sentence, final=all(one.final for one in failed))
+        # What came may be usage beyond the bills, or the bill of what was estimated: no need to wait for the schedule.
+        if is_stale(clock.now()):
+            job_table.enqueue(kind=JOB_KIND, subject=SUBJECT)
         parts = [f"{len(ones)} {status}" for status, ones in by_status.items()]
         rows = sum(one.rows for one in by_status.get("loaded", []))
         rejected = sum(one.rejected_rows for one in by_status.get("loaded", []))

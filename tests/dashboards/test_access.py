@@ -15,6 +15,7 @@ PAGES = [
     "/tenants/acme/lines/",
     "/unallocated/lines/",
     "/workers-cpu/",
+    "/egress/",
     "/audit-log/",
     "/month-close/",
     "/reconciliation/",
@@ -23,7 +24,7 @@ PAGES = [
     "/data-health/restatements/1/",
     "/data-health/deliveries/1/rejects/",
 ]
-COMPANY_ONLY = ["/unallocated/lines/", *PAGES[-8:]]
+COMPANY_ONLY = ["/unallocated/lines/", *PAGES[-9:]]
 DOWNLOADS = ["/month-close/2026-03/journal.csv"]
 CLOSING = ["/month-close/2026-03/close/", "/month-close/2026-03/reopen/"]
 ABSENT = 2
@@ -43,6 +44,7 @@ def test_every_page_is_in_this_story():
         "Overview",
         "Tenants",
         "Workers CPU",
+        "Egress",
         "Reconciliation",
         "Month close",
         "Data health",
@@ -178,6 +180,7 @@ def test_the_navigation_holds_what_one_may_open(alice, erin, dora):
         "Overview",
         "Tenants",
         "Workers CPU",
+        "Egress",
         "Reconciliation",
         "Month close",
         "Data health",
@@ -187,6 +190,7 @@ def test_the_navigation_holds_what_one_may_open(alice, erin, dora):
         "Overview",
         "Tenants",
         "Workers CPU",
+        "Egress",
         "Reconciliation",
         "Month close",
         "Data health",

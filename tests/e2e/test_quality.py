@@ -22,6 +22,7 @@ PAGES = {
     "lines": f"/tenants/acme/lines/?{APRIL}&environment=staging",
     "unallocated": f"/unallocated/lines/?{APRIL}",
     "workers": "/workers-cpu/?from=2026-04-29&to=2026-04-30",
+    "egress": "/egress/?from=2026-04-29&to=2026-04-30",
     "reconciliation": "/reconciliation/",
     "no data": "/tenants/acme/?period=2025-01",
     "data health": "/data-health/",

@@ -70,3 +70,17 @@ def test_more_egress_makes_larger_responses():
         for egress in ({}, {"pixelforge-studio": 3000})
     )
     assert 2.9 < wild / calm < 3.1
+
+
+def test_origins_send_what_the_bill_charges_for():
+    found = list(logpush.requests(7, START, NOON, {"acme-corp": 2000}))
+    for tenant in TENANTS:
+        factor = 2000 if tenant.slug == "acme-corp" else 1000
+        billed = logpush.billed_bytes(7, START, NOON, tenant, factor)
+        logged = sum(
+            request.cache_bytes
+            for request in found
+            if request.tenant == tenant.slug and request.origin_status not in (0, 304)
+        )
+        if billed is not None:
+            assert logged == billed // logpush.SAMPLED

@@ -18,7 +18,7 @@ from allocation.reported import ReportedError
 from allocation.selectors import other_currencies, pnl_by_tenant
 from composition.guard import one_sentence
 from composition.output import print_table
-from finops.core.amounts import exact_sum, plain, to_cents
+from finops.core.amounts import exact_sum, money_text, plain, to_cents
 from finops.core.periods import PeriodError, Window, month_text, parse_moment, parse_month
 from finops.core.tunables import Effective
 from finops.models import Tenant
@@ -33,6 +33,7 @@ FIELDS = (
     "direct_cost",
     "shared_cost",
     "cost",
+    "estimated_cost",
     "gross_profit",
     "gross_margin",
     "credits",
@@ -128,6 +129,10 @@ class Command(BaseCommand):
             + (f" · as known at {slice_.as_of:%Y-%m-%d %H:%M} UTC" if slice_.as_of else "")
             + (" · as reported" if slice_.basis == "reported" else ""),
         )
+        estimated = exact_sum(Decimal(row["estimated_cost"]) for row in rows)
+        if estimated:
+            amount = money_text(estimated, slice_.currency)
+            self.stdout.write(f"Of the cost {amount} is estimated from usage, beyond the bills.")
         through = _through(slice_)
         if through and through.date() < slice_.window.end:
             self.stdout.write(
@@ -165,6 +170,7 @@ def _object(
         "direct_cost": plain(exact_sum(pnl.direct.values())),
         "shared_cost": None if pnl.shared is None else plain(pnl.shared),
         "cost": plain(pnl.cost),
+        "estimated_cost": plain(pnl.estimated),
         "gross_profit": plain(pnl.gross_profit),
         "gross_margin": margin(pnl.gross_margin),
         "credits": plain(pnl.credits),

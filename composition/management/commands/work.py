@@ -14,7 +14,7 @@ from finops import job_table
 from finops.runner import Runner
 
 POLL_SECONDS = 1.0
-TICK_SECONDS = 30.0
+TICK_SECONDS = 15.0
 
 
 class Command(BaseCommand):
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, until_idle: bool, **options: Any) -> None:
-        """Sweep and schedule every half minute, look for jobs every second."""
+        """Sweep and schedule every quarter of a minute, look for jobs every second."""
         ending = threading.Event()
 
         def end(_number: int, _frame: FrameType | None) -> None:

@@ -1,0 +1,147 @@
+"""The average price of a month, by meter, account and day."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from fractions import Fraction
+
+from finops.core.amounts import EXACT
+from finops.core.periods import month_start
+from ingestion.core.estimates import AverageRate
+from ingestion.core.frontier import Bill, billed_through
+from ingestion.core.meters import AWS, METERS
+from ingestion.core.pricing import Price, average_rate, marginal_rate
+from ingestion.core.projection import expected_month
+from ingestion.estimate_models import BilledMeter
+from ingestion.price_models import PriceListEntry
+from ingestion.prices import edge_price_at, price_at
+from ingestion.selectors import current_bills
+
+_DAY = timedelta(days=1)
+
+
+class Rates:
+    """Rates for one estimate; each is computed once. ``problems`` are sentences on what has no price.
+
+    A price counts for a billed account and its month: at AWS the payer's, whose tiers and free gigabytes all
+    its accounts share. The month's quantity is what bills and logs know of it, and what is expected of the rest.
+    """
+
+    def __init__(
+        self,
+        days: Mapping[tuple[str, str, date], Decimal],
+        complete: Mapping[str, datetime],
+        bills: Sequence[Bill],
+    ) -> None:
+        self._complete = complete
+        self._bills = bills
+        self._payers = _payers()
+        self._contracts = _contracts()
+        self._metered: dict[tuple[str, str], dict[date, Decimal]] = defaultdict(dict)
+        for (meter, account, day), quantity in days.items():
+            of_pool = self._metered[meter, self._pool(meter, account)]
+            of_pool[day] = EXACT.add(of_pool.get(day, Decimal(0)), quantity)
+        self._billed = self._billed_days({meter for meter, _, _ in days})
+        self._months: dict[tuple[str, str, date], Fraction] = {}
+        self._problems: dict[str, None] = {}
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """One sentence for each meter without a price."""
+        return tuple(self._problems)
+
+    def of(self, meter: str, account: str, day: datetime) -> AverageRate | None:
+        """Money per one of ``meter`` on ``day``: its price at what the whole month is expected to use."""
+        pool = self._pool(meter, account)
+        price = self._price(meter, account, pool, day.date())
+        if price is None:
+            self._problems[
+                f"{METERS[meter].title} has no price on {day:%Y-%m-%d}: add one to the price list."
+            ] = None
+            return None
+        expected = self.expected(meter, pool, month_start(day.date()))
+        rate = average_rate(price, expected)
+        if rate is None:
+            return None
+        return AverageRate(rate, price.currency, marginal_rate(price, expected))
+
+    def expected(self, meter: str, pool: str, month: date) -> Fraction:
+        """What the month is expected to use of ``meter``, over all accounts of ``pool``."""
+        key = (meter, pool, month)
+        if key not in self._months:
+            through = self._complete.get(meter)
+            known: dict[date, Decimal] = {}
+            partial: dict[date, Decimal] = {}
+            for day, quantity in self._metered[meter, pool].items():
+                whole = through is not None and _end_of(day) <= through
+                (known if whole else partial)[day] = quantity
+            known |= self._billed.get((meter, pool), {})
+            self._months[key] = expected_month(known, month, at_least=partial)
+        return self._months[key]
+
+    def _price(self, meter: str, account: str, pool: str, day: date) -> Price | None:
+        if meter == "edge_bytes":
+            return edge_price_at(account, day)
+        provider = METERS[meter].provider
+        price = price_at(provider, meter, account, day)
+        if account != pool and (price is None or not price.account):
+            price = price_at(provider, meter, pool, day) or price
+        return price
+
+    def _pool(self, meter: str, account: str) -> str:
+        if METERS[meter].provider != AWS:
+            return account
+        if account in self._payers:
+            return self._payers[account]
+        # Before the first bill the only account with a contract is the one that pays, as far as anybody told.
+        payers = set(self._payers.values()) or self._contracts.get(meter, set())
+        return next(iter(payers)) if len(payers) == 1 else account
+
+    def _billed_days(self, meters: set[str]) -> dict[tuple[str, str], dict[date, Decimal]]:
+        """Quantities of days that bills cover to their end."""
+        found: dict[tuple[str, str], dict[date, Decimal]] = defaultdict(dict)
+        unknown: set[tuple[str, str, date]] = set()
+        rows = BilledMeter.objects.filter(load__in=current_bills(), meter__in=meters)
+        for meter, account, day, quantity in rows.values_list(
+            "meter", "account", "day", "quantity"
+        ):
+            pool = self._pool(meter, account)
+            through = billed_through(
+                self._bills, meter=meter, account=account, month=month_start(day)
+            )
+            if through is None or through < _end_of(day):
+                continue
+            if quantity is None:
+                unknown.add((meter, pool, day))
+                continue
+            of_pool = found[meter, pool]
+            of_pool[day] = EXACT.add(of_pool.get(day, Decimal(0)), quantity)
+        for meter, pool, day in unknown:
+            found[meter, pool].pop(day, None)
+        return found
+
+
+def _payers() -> dict[str, str]:
+    """Account → the account that pays for it, of the newest bill of AWS that has lines of it."""
+    loads = current_bills().filter(source__service_provider_name=AWS, bill_read__isnull=False)
+    payers: dict[str, str] = {}
+    for load in loads.select_related("bill_read").order_by("billing_period", "pk"):
+        if len(load.billing_accounts) == 1:
+            payers |= dict.fromkeys(load.bill_read.accounts, load.billing_accounts[0])
+    return payers
+
+
+def _contracts() -> dict[str, set[str]]:
+    """Meter of AWS → the accounts that the price list has a contract of."""
+    found: dict[str, set[str]] = defaultdict(set)
+    rows = PriceListEntry.objects.filter(provider=AWS).exclude(account="")
+    for meter, account in rows.order_by().values_list("meter", "account").distinct():
+        found[meter].add(account)
+    return found
+
+
+def _end_of(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC) + _DAY
