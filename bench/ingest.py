@@ -120,7 +120,10 @@ def once(name: str, folder: Path, scratch: Path) -> tuple[float, int, dict[str, 
 def must_agree(found: dict[str, dict[str, Decimal]]) -> None:
     """Stop where pandas did not come to the product's sums, to the last digit, and its numbers of rows."""
     for name, value in found.get("product", {}).items():
-        for other, allowed in (("pandas", Decimal(0)), ("floats", CLOSE * max(abs(value), Decimal(1)))):
+        for other, allowed in (
+            ("pandas", Decimal(0)),
+            ("floats", CLOSE * max(abs(value), Decimal(1))),
+        ):
             theirs = found.get(other, {}).get(name, value)
             if abs(theirs - value) > allowed:
                 sys.exit(f"{name}: the product has {value}, {other} {theirs}")
