@@ -14,8 +14,14 @@ from ingestion.models import Load, RevenueRow, Source
 class LedgerRow(models.Model):
     """The columns of every ledger table (LedgerRow of the design); money in ``billing_currency``."""
 
-    load = models.ForeignKey(Load, on_delete=models.CASCADE, related_name="+", db_index=False)
-    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="+", db_index=False)
+    # The load's own rows of the same transaction (LedgerDigest, LoadTotal, LakeFile) hold load and source with
+    # constraints. Here these would say the same once a row, one by one, at COMMIT.
+    load = models.ForeignKey(
+        Load, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
+    source = models.ForeignKey(
+        Source, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
     tenant = models.ForeignKey(
         Tenant,
         null=True,
@@ -91,7 +97,10 @@ class LedgerMonth(LedgerRow):
 class PnlRow(models.Model):
     """The columns of the small P&L tables: the sum of the ledger over the columns left out."""
 
-    load = models.ForeignKey(Load, on_delete=models.CASCADE, related_name="+", db_index=False)
+    # As in LedgerRow.
+    load = models.ForeignKey(
+        Load, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
     tenant = models.ForeignKey(
         Tenant, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )

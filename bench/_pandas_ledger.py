@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from bench._pandas import (
     renamed,
     unused_of,
 )
+from bench._pandas_amounts import DECIMAL, is_exact, of_units, units, zero
 from bench._yardsticks import used_columns
 from finops.core.slugs import slug_of
 from ingestion.core import aws_cur_columns as cur
@@ -43,6 +45,9 @@ KINDS = [
 HOUR = ["hour", "until", *BEARER, *KINDS, "consumed_unit"]
 COSTS = ["billed_cost", "effective_cost", "list_cost", "contracted_cost"]
 MEASURES = ["billed_cost", "effective_cost", "list_cost", "consumed_quantity"]
+MONEY = 8
+PLACES = dict.fromkeys(MEASURES[:3], MONEY) | {"consumed_quantity": 4}
+"""Decimals in the database."""
 SMALL = [
     *("tenant", "service_provider_name", "service_category", "charge_category"),
     *("billing_currency", "tenant_confidence"),
@@ -70,12 +75,12 @@ NAMED = 50
 OTHER_CREDIT = re.compile(r"free tier|service level|\bsla\b|billing (error|adjustment)|goodwill")
 
 
-def run(paths: Sequence[Path], work: Path, connection: Any) -> dict[str, float]:
-    """Everything from the files to the tables; sums and numbers of rows."""
+def run(paths: Sequence[Path], work: Path, connection: Any, *, exact: bool) -> dict[str, Any]:
+    """Everything from the files to the tables, in decimals or in floats; sums and numbers of rows."""
     columns = used_columns(paths[0])
     bill = Bill(work)
     for path in paths:
-        frame, digest = read(path, columns)
+        frame, digest = read(path, columns, exact=exact)
         charges = charges_of(frame)
         del frame  # two of these take room
         bill.files.append((path.name, digest, len(charges)))
@@ -88,9 +93,9 @@ def run(paths: Sequence[Path], work: Path, connection: Any) -> dict[str, float]:
     tables = bill.tables()
     store(tables, connection)
     days = tables["ledger_day"]
-    sums = {name: float(days[name].sum()) for name in MEASURES[:3]}
-    rows = {name: float(len(table)) for name, table in tables.items()}
-    return sums | rows | {"hourly": float(bill.hour_rows)}
+    sums = {name: days[name].sum() for name in MEASURES[:3]}
+    rows = {name: len(table) for name, table in tables.items()}
+    return sums | rows | {"hourly": bill.hour_rows}
 
 
 class Bill:
@@ -163,9 +168,11 @@ class Bill:
         read_in = pd.concat(self.totals).groupby("billing_currency", observed=True).sum()
         borne_by = (days["tenant"] != "").map({True: "allocated", False: "unallocated"})
         parts = days.groupby(["billing_currency", borne_by], observed=True)["billed_cost"].sum()
-        totals = read_in.join(parts.unstack(fill_value=0.0))
+        if is_exact(days["billed_cost"]):  # a handful of rows
+            read_in, parts = read_in.astype({"billed": object}), parts.astype(object)
+        totals = read_in.join(parts.unstack(fill_value=zero(days["billed_cost"].dtype)))
         rest = totals["billed"] - totals["allocated"] - totals["unallocated"]
-        if (rest.abs() > 1e-3).any():
+        if any(abs(amount) > 1e-3 for amount in rest):
             msg = f"The ledger does not add up: {rest.to_dict()}"
             raise SystemExit(msg)
         return totals.assign(rounding=rest).reset_index()
@@ -232,7 +239,7 @@ def ledger_of(hours: Any) -> tuple[Any, Any]:
     dated = hours.assign(day=hours["hour"].dt.floor("D"), until=hours["until"].dt.floor("D"))
     about = [*BEARER, *KINDS]
     days = in_one_unit(dated, ["day", "until", *about])
-    days = days.round(dict.fromkeys(MEASURES[:3], 8) | {"consumed_quantity": 4})
+    days = rounded(days, MEASURES)
     if days["until"].notna().any():
         days = in_one_unit(accrued(days, MEASURES), ["day", *about])
     days = days.drop(columns="until", errors="ignore")
@@ -247,12 +254,30 @@ def accrued(rows: Any, measures: Sequence[str]) -> Any:
     many = (rows["until"].clip(upper=after) - first).dt.days.fillna(1).clip(lower=1).astype(int)
     spread = rows.assign(day=first).loc[rows.index.repeat(many)]
     number = spread.groupby(level=0).cumcount()
-    shares = spread[list(measures)].div(many.loc[spread.index], axis=0)
+    shares = {
+        name: shared(spread[name], PLACES[name], many.loc[spread.index], number)
+        for name in measures
+    }
     return spread.assign(
         **shares,
         day=spread["day"] + pd.to_timedelta(number, unit="D"),
         lines=spread["lines"].where(number == 0, 0),
     ).reset_index(drop=True)
+
+
+def rounded(frame: Any, measures: Sequence[str]) -> Any:
+    """The frame with as many decimals as the database has; a frame's own method leaves decimals as they are."""
+    return frame.assign(**{name: frame[name].round(PLACES[name]) for name in measures})
+
+
+def shared(amounts: Any, places: int, many: Any, number: Any) -> Any:
+    """Each amount over so many days; the first bear the last units that are left over."""
+    if not is_exact(amounts):
+        return amounts.div(many).round(places)
+    whole = units(amounts, places)
+    each, left = np.divmod(np.abs(whole), many.to_numpy())
+    parts = np.sign(whole) * (each + (number.to_numpy() < left))
+    return of_units(parts, places, amounts.dtype, amounts.index).mask(amounts.isna())
 
 
 def uncertain_of(lines: Any) -> Any:
@@ -261,7 +286,7 @@ def uncertain_of(lines: Any) -> Any:
     dated = found.assign(
         day=found["charge_period_start"].dt.floor("D"),
         until=found["until"].dt.floor("D"),
-        is_negative=found["effective_cost"] < 0,
+        is_negative=(found["effective_cost"] < zero(found["effective_cost"].dtype)).to_numpy(bool),
     )
     return summed(dated, UNCERTAIN, MEASURES[:2])
 
@@ -278,8 +303,8 @@ def named(found: Any) -> Any:
     )
     resources = found["resource_id"].astype(object).where(is_large, "").astype("category")
     sums = summed(found.assign(resource_id=resources), UNCERTAIN, MEASURES[:2])
-    spread = accrued(sums, MEASURES[:2])
-    return spread.drop(columns=["until", "is_negative"]).round(dict.fromkeys(MEASURES[:2], 8))
+    spread = accrued(rounded(sums, MEASURES[:2]), MEASURES[:2])
+    return spread.drop(columns=["until", "is_negative"])
 
 
 def steps_of(lines: Any) -> Any:
@@ -310,7 +335,7 @@ def together(frames: Sequence[Any]) -> Any:
     for name in frames[0]:
         parts = [frame[name] for frame in frames]
         is_text = isinstance(parts[0].dtype, pd.CategoricalDtype)
-        columns[name] = union_categoricals(parts) if is_text else pd.concat(parts).to_numpy()
+        columns[name] = union_categoricals(parts) if is_text else pd.concat(parts).array
     return pd.DataFrame(columns)
 
 
@@ -318,7 +343,7 @@ def store(tables: dict[str, Any], connection: Any) -> None:
     """Write the tables, all or none."""
     if isinstance(connection, sqlite3.Connection):
         for name, table in tables.items():
-            table.to_sql(name, connection, index=False, chunksize=10_000)
+            in_units(table).to_sql(name, connection, index=False, chunksize=10_000)
         connection.commit()
         return
     with connection.cursor() as cursor:
@@ -332,7 +357,26 @@ def store(tables: dict[str, Any], connection: Any) -> None:
     connection.commit()
 
 
+def in_units(table: Any) -> Any:
+    """Exact amounts as SQLite can hold them: whole units of the last decimal, and texts for longer ones."""
+    exact = [name for name in table if is_exact(table[name])]
+    whole = {
+        name: pd.Series(units(table[name].round(MONEY), MONEY), table.index, dtype="Int64").mask(
+            table[name].isna()
+        )
+        for name in exact
+    }
+    longer = {name: table[name].astype(str) for name in table if _is_decimals(table[name])}
+    return table.assign(**whole, **longer)
+
+
+def _is_decimals(column: Any) -> bool:
+    return column.dtype == object and any(isinstance(value, Decimal) for value in column)
+
+
 def _type(kind: Any) -> str:
+    if kind == DECIMAL:
+        return "numeric"
     if pd.api.types.is_datetime64_any_dtype(kind):
         return "timestamp"
     if pd.api.types.is_integer_dtype(kind):

@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from django.db import transaction
 
 from finops import clock
-from finops.bulk import insert_rows
+from finops.bulk import insert_rows, without_collector
 from ingestion import usage_lake
 from ingestion.core.logpush import BatchReading, DayKey, LogSettings, ObjectReading
 from ingestion.core.usage import METRICS
@@ -34,6 +34,7 @@ class OvertakenError(Exception):
     """Another worker made usage of the same source visible meanwhile: read again."""
 
 
+@without_collector()
 def commit_usage(
     *,
     load: UsageLoad,

@@ -1,11 +1,14 @@
 """No secret in any text, and no text blanked out for nothing."""
 
+import re
+import sys
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from finops.core import redaction
 from finops.core.redaction import MASK, Redactor, mask_row, secrets_from_environment
 
 CANARY = "canary-4711-hunter"
@@ -243,3 +246,56 @@ def test_any_row_can_be_shown_within_the_limit(columns, keep, limit):
 def test_a_column_that_may_not_be_shown_is_not(word, column):
     value = f"Q{word}Q"
     assert value not in mask_row({column: value}, keep={"cost"})
+
+
+def test_letters_that_patterns_take_for_ascii_are_known():
+    any_letter = re.compile("[a-z]", re.IGNORECASE)
+    others = map(chr, range(128, sys.maxunicode + 1))
+    assert set(filter(any_letter.fullmatch, others)) == set(redaction._TAKEN_FOR_ASCII)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from(
+                (
+                    *(
+                        "password",
+                        "PassCode",
+                        "pwd",
+                        "SECRET",
+                        "to\u212aen",
+                        "api_key",
+                        "cookie",
+                        "Session",
+                    ),
+                    *(
+                        "authorization",
+                        "signature",
+                        "private",
+                        "credential",
+                        "token",
+                        "pa\u017f\u017fword",
+                    ),
+                    *("://", ":", "@", "=", '"', "'", ", ", " ", "--", "-----BEGIN A-----", "\n"),
+                    *(
+                        "fce_0123456789ab_",
+                        "Bearer ",
+                        "basic ",
+                        "eyJhbGciOi.abc",
+                        "AKIA",
+                        "Zm9vOmJhcg==",
+                    ),
+                    *("ABCDEF123456", "hunter2", "arn:aws:x", MASK),
+                )
+            ),
+            st.text(max_size=5),
+        ),
+        max_size=12,
+    ).map("".join)
+)
+def test_patterns_that_are_not_tried_would_have_found_nothing(text):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(redaction, "_words", lambda _: lambda *_: True)
+        expected = Redactor({"hunter2"}).text(text)
+    assert Redactor({"hunter2"}).text(text) == expected
