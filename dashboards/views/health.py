@@ -28,7 +28,7 @@ from finops.job_views import active_subjects, recent_jobs
 from finops.permissions import Capability, Person, can, require
 from ingestion.cloudflare.selectors import newest_checks, r2_facts
 from ingestion.core.r2 import bucket_usage
-from ingestion.log_selectors import cache_by_zone, log_health, put_aside
+from ingestion.log_selectors import cache_by_zone, caches_before, log_health, put_aside
 from ingestion.models import Delivery
 from ingestion.selectors import connections, deliveries, line_types, rejected_rows, shared_bills
 
@@ -83,6 +83,9 @@ def data_health(request: HttpRequest, state: PageState) -> HttpResponse:
             "line_types": present.line_types_table(line_types()),
             "logs": logs.logs_table(known_logs) if (known_logs := log_health()) else None,
             "cache": logs.cache_table(caches := cache_by_zone(last_week)),
+            "caches_before": logs.caches_before_table(said)
+            if (said := caches_before(last_week))
+            else None,
             "cache_changes": next((one.changes for one in caches.values()), ()),
             "put_aside": logs.put_aside_table(aside) if (aside := put_aside()) else None,
         } | _work(request.user)
