@@ -237,7 +237,7 @@ def stand_in_args(place: Place, port: int) -> list[str]:
     """What starts the stand-in of Cloudflare's API for the company of the demo's files."""
     record = read_record(place.files)
     args = ["-m", "simulator.cloudflare_api", "--port", str(port)]
-    args += ["--seed", str(record.state.seed if record else 0)]
+    args += ["--seed", str(record.state.seed if record else 0), "--billable"]
     hours = int(settings.CLOCK_OFFSET.total_seconds() // 3600)
     return [*args, "--clock-offset-hours", str(hours)]
 

@@ -19,13 +19,14 @@ from dashboards.pages import answer, stateful
 from dashboards.presenters import health as present
 from dashboards.presenters import logs, work
 from dashboards.presenters import restatements as restated
-from dashboards.presenters.usage import checks_table, r2_table
+from dashboards.presenters.usage import billable_table, checks_table, r2_table
 from dashboards.state import PageState
 from dashboards.tables import Table
 from finops import clock
 from finops.core.periods import Window, month_start, month_text
 from finops.job_views import active_subjects, recent_jobs
 from finops.permissions import Capability, Person, can, require
+from ingestion.cloudflare.billable import billable_beside_analytics
 from ingestion.cloudflare.selectors import newest_checks, r2_facts
 from ingestion.core.r2 import bucket_usage
 from ingestion.log_selectors import cache_by_zone, caches_before, log_health, put_aside
@@ -80,6 +81,11 @@ def data_health(request: HttpRequest, state: PageState) -> HttpResponse:
             "shared_bills": shared_bills(),
             "usage_checks": checks_table(newest_checks()),
             "r2_usage": _r2(now.date()),
+            "billable": billable_table(
+                billable_beside_analytics(
+                    Window(now.date() - timedelta(days=_GRID_DAYS), now.date())
+                )
+            ),
             "line_types": present.line_types_table(line_types()),
             "logs": logs.logs_table(known_logs) if (known_logs := log_health()) else None,
             "cache": logs.cache_table(caches := cache_by_zone(last_week)),
