@@ -119,7 +119,8 @@ def _worst(row: Beside) -> Cell:
     if row.worst is None:
         return Cell(reason="no day differs")
     day, share = row.worst
-    return Cell(f"{day.isoformat()}", note=f"{round_places(share * 100, 2):+f} %")
+    sign = "−" if share < 0 else "+"
+    return Cell(day.isoformat(), note=f"{sign}{round_places(abs(share) * 100, 2):f} %")
 
 
 def _row(check: UsageCheck) -> Row:

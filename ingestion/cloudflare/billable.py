@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from functools import partial
 
 from django.db import transaction
 from django.db.models import Count, Sum
 from django.db.models.functions import TruncDate
 
 from finops.core.periods import Window, add_months, month_start
+from ingestion.cloudflare.client import ApiError, Client
 from ingestion.cloudflare_models import BillableUsage, UsageHour
-from ingestion.core.billable_usage import COMPARED, Beside, BillableRecord, beside, metric_of
+from ingestion.core.billable_usage import (
+    COMPARED,
+    Beside,
+    BillableRecord,
+    beside,
+    metric_of,
+    read_billable,
+    windows,
+)
+from ingestion.core.cloudflare_errors import Trouble
+from ingestion.core.cloudflare_graphql import Aside
+from ingestion.core.cloudflare_rest import billable_usage_paths
 from ingestion.models import Source
 
 
@@ -32,6 +45,41 @@ class BillableTotal:
     billed_cost: Decimal | None
     currency: str
     days: int
+
+
+@dataclass
+class BillableLook:
+    """What one look took: records stored, those put aside, and of what kind a refusal was (empty: none)."""
+
+    records: int = 0
+    asides: list[Aside] = field(default_factory=list)
+    refused: str = ""
+
+
+def take_billable(
+    client: Client, source: Source, account: str, first: date, last: date
+) -> BillableLook:
+    """Ask for these days and store what is told: by version 2, and by version 1 where that may not be read.
+
+    Raises what the database raises; a refusal of Cloudflare's is told.
+    """
+    look = BillableLook()
+    for path in billable_usage_paths(account):
+        try:
+            for start, end in windows(first, last):
+                read = partial(read_billable, account=account, first=start, last=end)
+                records, asides = client.billable_usage(path, start, end, read)
+                store_billable(source=source, records=records)
+                look.records += len(records)
+                look.asides += asides
+        except ApiError as error:
+            look.refused = look.refused or error.trouble.value
+            if error.trouble not in {Trouble.FORBIDDEN, Trouble.MISSING}:
+                break
+        else:
+            look.refused = ""
+            break
+    return look
 
 
 def store_billable(*, source: Source, records: Collection[BillableRecord]) -> int:

@@ -14,7 +14,7 @@ from finops.core.periods import add_months
 from finops.core.slugs import slug_of
 from finops.logs import redact
 from ingestion.bookkeeping import Outcome
-from ingestion.cloudflare.billable import store_billable
+from ingestion.cloudflare.billable import take_billable
 from ingestion.cloudflare.client import SCOPE_NAMES, ApiError, Client, token_of
 from ingestion.cloudflare.reader import Reader
 from ingestion.cloudflare.store import (
@@ -26,7 +26,7 @@ from ingestion.cloudflare.store import (
     store_day,
     store_deployments,
 )
-from ingestion.core.billable_usage import MOST_DAYS, read_billable, windows
+from ingestion.core.billable_usage import MOST_DAYS
 from ingestion.core.cloudflare_errors import Refusal, Trouble, skew_problem
 from ingestion.core.cloudflare_graphql import Aside, Reading
 from ingestion.core.cloudflare_queries import (
@@ -39,11 +39,7 @@ from ingestion.core.cloudflare_queries import (
     days_to_read,
     whole_days,
 )
-from ingestion.core.cloudflare_rest import (
-    Deployment,
-    billable_usage_paths,
-    read_deployments,
-)
+from ingestion.core.cloudflare_rest import Deployment, read_deployments
 from ingestion.core.cloudflare_settings import (
     CloudflareSettings,
     ConnectionSettingsError,
@@ -355,26 +351,15 @@ def _billable(look: _Look, client: Client, account: str, source: Source) -> None
     first = last - timedelta(days=MOST_DAYS - 1)
     if look.spans and not look.goes_on:
         first, last = look.spans[0].start.date(), min(last, look.spans[-1].start.date())
-    refused = ""
-    for path in billable_usage_paths(account):
-        try:
-            for start, end in windows(first, last):
-                read = partial(read_billable, account=account, first=start, last=end)
-                records, asides = client.billable_usage(path, start, end, read)
-                store_billable(source=source, records=records)
-                look.asides += asides
-                look.rows += len(records) + len(asides)
-        except ApiError as error:
-            refused = refused or f"no ({error.trouble.value})"
-            if error.trouble in {Trouble.FORBIDDEN, Trouble.MISSING}:
-                continue
-        except (DatabaseError, ValueError) as error:
-            look.fail("billable usage", SourceError(_not_stored("The billable usage", error)))
-            refused = refused or "not stored"
-        else:
-            refused = YES
-        break
-    look.capabilities["billable_usage"] = refused
+    try:
+        told = take_billable(client, source, account, first, last)
+    except (DatabaseError, ValueError) as error:
+        look.fail("billable usage", SourceError(_not_stored("The billable usage", error)))
+        look.capabilities["billable_usage"] = "not stored"
+        return
+    look.asides += told.asides
+    look.rows += told.records + len(told.asides)
+    look.capabilities["billable_usage"] = f"no ({told.refused})" if told.refused else YES
 
 
 def _tell_fields(look: _Look, reader: Reader) -> None:

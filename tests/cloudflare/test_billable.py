@@ -98,7 +98,8 @@ def test_a_bad_record_is_put_aside_and_the_others_are_read(entry, reason):
 
 
 def test_an_answer_of_another_form_is_refused():
-    for body in ({"success": True, "result": {}}, {"success": False, "errors": []}, []):
+    bodies: list[object] = [{"success": True, "result": {}}, {"success": False, "errors": []}, []]
+    for body in bodies:
         with pytest.raises(AnswerError):
             read_billable(body, account=ACCOUNT, first=FIRST, last=LAST)
 

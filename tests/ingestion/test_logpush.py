@@ -342,7 +342,7 @@ def test_two_places_are_two_sources(logs):
     ("path", "kept"),
     [
         ("/users/john.smith", "/users/{id}"),
-        ("/Users/john.smith/settings", "/Users/{id}/settings"),
+        ("/Members/john.smith/settings", "/Members/{id}/settings"),
         ("/u/ann/photo", "/u/{id}/photo"),
         ("/%75sers/ann", "/users/{id}"),
         ("/profiles/ann.jpg", "/profiles/{id}"),
