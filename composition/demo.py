@@ -243,7 +243,7 @@ def ensure_usage_connection(place: Place, api_url: str) -> None:
 def stand_in_args(place: Place, port: int) -> list[str]:
     """What starts the stand-in of Cloudflare's API for the company of the demo's files."""
     args = ["-m", "simulator.cloudflare_api", "--port", str(port)]
-    args += ["--seed", str(_seed(place))]
+    args += ["--seed", str(_seed(place)), "--billable"]
     hours = int(settings.CLOCK_OFFSET.total_seconds() // 3600)
     return [*args, "--clock-offset-hours", str(hours)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from finops.money import QuantityField
+from finops.money import MoneyField, QuantityField
 
 
 class UsageHour(models.Model):
@@ -140,3 +140,53 @@ class UsageCheck(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source} {self.checked_at:%Y-%m-%d %H:%M}"
+
+
+class BillableUsage(models.Model):
+    """One billable metric of one account on one UTC day; a day that is told again is replaced.
+
+    Evidence to reconcile with: no charge line is made of it. Quantities have 4 decimals.
+    """
+
+    source = models.ForeignKey(
+        "ingestion.Source", on_delete=models.PROTECT, related_name="billable_usage"
+    )
+    account = models.CharField(max_length=32)
+    day = models.DateField(help_text="ChargePeriodStart (UTC).")
+    metric_id = models.CharField(
+        max_length=120, help_text="x_BillableMetricId, or ServiceName of version 1."
+    )
+    metric_name = models.CharField(max_length=120, help_text="x_BillableMetricName.")
+    family = models.CharField(max_length=120, blank=True, help_text="x_ProductFamilyName.")
+    zone = models.CharField(max_length=120, blank=True, help_text="x_ZoneId.")
+    sub_account = models.CharField(
+        max_length=120, blank=True, help_text="SubAccountId: a subscription or contract."
+    )
+    quantity = QuantityField(help_text="ConsumedQuantity.")
+    unit = models.CharField(max_length=120, blank=True, help_text="ConsumedUnit.")
+    billed_cost = MoneyField(
+        null=True, blank=True, help_text="BilledCost; empty while Cloudflare tells none."
+    )
+    currency = models.CharField(max_length=3, blank=True, help_text="BillingCurrency.")
+
+    class Meta:
+        ordering = ["account", "day", "metric_id", "pk"]
+        verbose_name_plural = "Billable usage"
+        indexes = [models.Index(fields=["account", "day"], name="billable_by_account_and_day")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=[
+                    "source",
+                    "day",
+                    "metric_id",
+                    "unit",
+                    "zone",
+                    "sub_account",
+                    "currency",
+                ],
+                name="one_row_per_billable_metric",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.metric_name} {self.quantity} {self.unit}"

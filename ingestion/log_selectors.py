@@ -10,6 +10,7 @@ from django.db.models import Count, Max, Min, Q, Sum
 
 from finops.core.periods import Window
 from ingestion.core import watermark as marks
+from ingestion.core.cache_said import SAID_METRICS, CacheSaid, caches_said
 from ingestion.core.cache_status import CacheRatios, SemanticChange, cache_ratios, crosses_change
 from ingestion.models import Source
 from ingestion.usage import newest_event
@@ -149,6 +150,18 @@ def cache_by_zone(window: Window) -> dict[str, CacheAnalysis]:
         zone: CacheAnalysis(cache_ratios(by_status), by_status, changes)
         for zone, by_status in sorted(by_zone.items())
     }
+
+
+def caches_before(window: Window) -> list[CacheSaid]:
+    """What the caches before Cloudflare said in the window's days, by zone and cache (see ``CacheSaid``).
+
+    Empty where no log carries ``Cache-Status`` (RFC 9211).
+    """
+    rows = UsageDay.objects.filter(
+        day__gte=window.start, day__lt=window.end, metric__in=SAID_METRICS
+    )
+    sums = rows.order_by().values_list("zone", "metric", "cache_status")
+    return caches_said(sums.annotate(total=Sum("quantity")))
 
 
 def days_counted(window: Window) -> dict[int, set[date]]:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from finops.engine import connect
 from finops.logs import mask_row, redact
+from ingestion.core import cache_said
 from ingestion.core import logpush_sql as sql
 from ingestion.core.delivery import SourceError
 from ingestion.core.logpush import (
@@ -271,7 +272,9 @@ class _Batch:
             run(sql.OTHER_HOSTS)
         run(sql.known(earlier("facts", first, last)))
         run(sql.kept(self._settings.most_prefixes))
-        run(sql.facts(format(self._settings.factor, "f") if self._settings.is_sampled else ""))
+        factor = format(self._settings.factor, "f") if self._settings.is_sampled else ""
+        run(sql.facts(factor))
+        self._say_caches(earlier("facts", first, last), sql.scaled(factor))
         return BatchReading(
             objects=objects,
             files=tuple(self._written(place)),
@@ -302,7 +305,9 @@ class _Batch:
 
     def _say_meanings(self) -> None:
         """Ask the rules for each distinct raw value once."""
-        for name, meaning in meanings(self._settings.path_depth).items():
+        for name, meaning in meanings(
+            self._settings.path_depth, self._settings.names_follow
+        ).items():
             rows = self._engine.execute(f"SELECT DISTINCT {name} FROM groups").fetchall()
             raw = [row[0] for row in rows]
             self._engine.execute(
@@ -310,6 +315,15 @@ class _Batch:
                 "unnest(CAST($2 AS VARCHAR[])) AS meaning",
                 [raw, [meaning(value) for value in raw]],
             )
+
+    def _say_caches(self, facts: list[str], amount: str) -> None:
+        """Add what the caches before Cloudflare said, where lines carry it."""
+        self._engine.execute(cache_said.SAID)
+        texts = [row[0] for row in self._engine.execute(cache_said.TEXTS).fetchall()]
+        if texts:
+            self._engine.execute(cache_said.MEANING, cache_said.meaning_lists(texts))
+            is_sampled = str(self._settings.is_sampled).lower()
+            self._engine.execute(cache_said.said_facts(facts, amount, is_sampled))
 
     def _written(self, place: PlaceOf) -> Iterable[WrittenFile]:
         for kind, spans in sql.SPANS.items():
@@ -330,6 +344,11 @@ class _Batch:
         ]
         if lacking:
             yield f"The job does not write {', '.join(lacking)}: what is counted of them is 0."
+        unread = self._one(
+            f"SELECT sum(quantity) FROM facts WHERE metric = '{cache_said.UNREADABLE}'"
+        )
+        if unread:
+            yield f"Of {int(unread):,} responses Cache-Status cannot be read: they count without it."
         if self._settings.is_sampled:
             yield f"The job logs {self._settings.sample_rate:f} of the requests: quantities are scaled."
         if self._settings.filtered:

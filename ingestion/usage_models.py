@@ -13,6 +13,7 @@ from django.db import models
 from django.db.models import Q
 
 from finops.money import QuantityField
+from ingestion.core.path_prefix import NAMES_FOLLOW
 
 
 class UsageLoad(models.Model):
@@ -185,7 +186,11 @@ class UsageDay(models.Model):
     day = models.DateField()
     zone = models.CharField(max_length=255, blank=True)
     host = models.CharField(max_length=255, blank=True)
-    cache_status = models.CharField(max_length=30, blank=True)
+    cache_status = models.CharField(
+        max_length=80,
+        blank=True,
+        help_text="Cloudflare's status, or what a cache before it said (RFC 9211), as its metric has it.",
+    )
     script = models.CharField(max_length=100, blank=True)
     metric = models.CharField(max_length=40, help_text="An id of ingestion.core.usage.METRICS.")
     quantity = QuantityField()
@@ -236,6 +241,12 @@ class LogpushSettings(models.Model):
         default=2,
         validators=[MaxValueValidator(5)],
         help_text="How many segments of a path are kept.",
+    )
+    names_follow = models.CharField(
+        max_length=500,
+        blank=True,
+        default=" ".join(NAMES_FOLLOW),
+        help_text="Segments of a path, separated by blanks: the one behind each is masked, as it may be a name.",
     )
     most_prefixes = models.PositiveSmallIntegerField(
         default=200,

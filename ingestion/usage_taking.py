@@ -92,6 +92,7 @@ def settings_for(source: Source) -> LogSettings:
         sample_rate=row.sample_rate,
         filtered=row.filtered,
         path_depth=row.path_depth,
+        names_follow=tuple(row.names_follow.lower().split()),
         most_prefixes=row.most_prefixes,
         most_hosts=row.most_hosts,
         lateness_minutes=row.lateness_minutes,

@@ -1,6 +1,6 @@
 """A stand-in of Cloudflare's API on this machine: GraphQL Analytics, deployments, billable usage.
 
-    python -m simulator.cloudflare_api --port N [--seed N] [--clock-offset-hours N]
+    python -m simulator.cloudflare_api --port N [--seed N] [--clock-offset-hours N] [--billable]
 
 The token that it accepts stands in the environment variable ``FINOPS_DEMO_CLOUDFLARE_TOKEN``. Tests put faults
 in its way: each is one answer that is given in place of the real one.
@@ -19,19 +19,21 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from simulator import cloudflare_usage as usage
+from simulator.cloudflare_billing import records
 from simulator.cloudflare_schema import Limits, World
 
 BASE = "/client/v4"
 TOKEN_VARIABLE = "FINOPS_DEMO_CLOUDFLARE_TOKEN"  # noqa: S105  # the name of a variable
 _DEPLOYMENTS = re.compile(r"/accounts/([0-9a-f]{32})/workers/scripts/([^/]+)/deployments")
 _BILLABLE = re.compile(r"/accounts/([0-9a-f]{32})/billable/usage")
+_MOST_DAYS = 31
 _MOST_BYTES = 1_000_000
 
 Answer = tuple[int, Any]
@@ -118,7 +120,13 @@ class _Handler(BaseHTTPRequestHandler):
         ):
             self._send(401, _failure(10000, "Authentication error"), {})
         else:
-            status, body = answer(behaviour, self.command, path, _parsed(text))
+            status, body = answer(
+                behaviour,
+                self.command,
+                path,
+                _parsed(text),
+                dict(parse_qsl(urlsplit(self.path).query)),
+            )
             self._send(status, body, {})
 
     def _send(self, status: int, body: Any, headers: Mapping[str, str]) -> None:
@@ -141,7 +149,13 @@ def _parsed(text: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def answer(behaviour: Behaviour, method: str, path: str, body: Mapping[str, Any]) -> Answer:
+def answer(
+    behaviour: Behaviour,
+    method: str,
+    path: str,
+    body: Mapping[str, Any],
+    query: Mapping[str, str],
+) -> Answer:
     """Status and body of one call with a good token."""
     if method == "POST" and path == "/graphql":
         world = World(behaviour.seed, behaviour.clock(), behaviour.limits, behaviour.without)
@@ -152,8 +166,18 @@ def answer(behaviour: Behaviour, method: str, path: str, body: Mapping[str, Any]
     if method == "GET" and (match := _BILLABLE.fullmatch(path)) and match[1] == account:
         if not behaviour.billable:
             return 403, _failure(10000, "This account is not enabled for billable usage")
-        return 200, _success([])
+        return _billable(behaviour, query)
     return 404, _failure(7003, "No route for the URI")
+
+
+def _billable(behaviour: Behaviour, query: Mapping[str, str]) -> Answer:
+    try:
+        first, last = (date.fromisoformat(query[name]) for name in ("from", "to"))
+    except (KeyError, ValueError):
+        return 400, _failure(10001, "from and to are dates, and both are required")
+    if not 0 <= (last - first).days <= _MOST_DAYS - 1:
+        return 400, _failure(10001, f"The maximum date range is {_MOST_DAYS} days")
+    return 200, _success(records(behaviour.seed, first, last, behaviour.clock()))
 
 
 def _deployments(behaviour: Behaviour, name: str) -> Answer:
@@ -206,12 +230,18 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--clock-offset-hours", type=int, default=0)
+    parser.add_argument("--billable", action="store_true", help="serve the billable usage too")
     options = parser.parse_args()
     token = os.environ.get(TOKEN_VARIABLE, "")
     if not token:
         sys.exit(f"{TOKEN_VARIABLE} is not set: put the token there that calls are to bear.")
     offset = timedelta(hours=options.clock_offset_hours)
-    behaviour = Behaviour(token, seed=options.seed, clock=lambda: datetime.now(tz=UTC) + offset)
+    behaviour = Behaviour(
+        token,
+        seed=options.seed,
+        clock=lambda: datetime.now(tz=UTC) + offset,
+        billable=options.billable,
+    )
     StandIn(options.port, behaviour).serve_forever()
 
 

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from dashboards import numbers
 from dashboards.tables import Cell, Column, Kind, Row, Table
-from ingestion.core.cache_status import cause, largest_cause
+from ingestion.core.cache_status import FORWARD_CAUSES, cause, largest_cause
 
 if TYPE_CHECKING:
+    from ingestion.core.cache_said import CacheSaid
     from ingestion.log_selectors import CacheAnalysis, LogHealth, PutAside
 
 _NO_EVENT = "no event has come"
+_NOT_READ = "its values are no Cache-Status as RFC 9211 has it"
 _NOT_ASKED = "the cache was asked for nothing"
 
 
@@ -82,6 +84,48 @@ def cache_table(rows: Mapping[str, CacheAnalysis]) -> Table:
         ],
         empty="No request of these days is read.",
     )
+
+
+def caches_before_table(rows: Sequence[CacheSaid]) -> Table:
+    """What the caches before Cloudflare said of the origin's responses (RFC 9211)."""
+    columns = (
+        Column("zone", "Zone"),
+        Column("cache", "Cache"),
+        Column("responses", "Responses", Kind.NUMBER),
+        Column("hit", "Hit ratio", Kind.PERCENT),
+        Column("forward", "Why it mostly went forward"),
+        Column("stored", "Stored", Kind.NUMBER),
+        Column("collapsed", "Shared a request", Kind.NUMBER),
+    )
+    return Table(
+        "caches-before",
+        "What the caches before Cloudflare said, last 7 days (Cache-Status, RFC 9211)",
+        columns,
+        [
+            Row(
+                (
+                    Cell(row.zone or None, reason="the job does not write ZoneName"),
+                    Cell(row.cache or "(unreadable)", tone="" if row.cache else "warning"),
+                    Cell(row.responses),
+                    Cell(row.hit, reason=_NOT_READ if not row.cache else _NOT_ASKED),
+                    _forward(row),
+                    Cell(row.stored),
+                    Cell(row.collapsed),
+                )
+            )
+            for row in rows
+        ],
+        empty="No log carries Cache-Status.",
+    )
+
+
+def _forward(row: CacheSaid) -> Cell:
+    if not row.cache:
+        return Cell(reason=_NOT_READ)
+    if not row.forwards:
+        return Cell(reason="it went forward for nothing")
+    reason, amount = row.forwards[0]
+    return Cell(reason, note=f"{FORWARD_CAUSES[reason]}: {amount.normalize():,f} responses")
 
 
 def _cause(row: CacheAnalysis) -> Cell:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from dashboards.numbers import round_places
 from dashboards.tables import Cell, Column, Kind, Row, Table
+from ingestion.core.billable_usage import Beside
 from ingestion.core.list_prices import CLOUDFLARE_GB
 from ingestion.core.r2 import BucketUsage
+from ingestion.core.usage import METRICS
 
 if TYPE_CHECKING:
     from ingestion.cloudflare_models import UsageCheck
@@ -78,6 +80,47 @@ def r2_table(rows: Sequence[BucketUsage], month: str) -> Table:
         ],
         empty=f"No usage of R2 is known for {month}.",
     )
+
+
+def billable_table(rows: Sequence[Beside]) -> Table:
+    """What Cloudflare says it will bill beside what its analytics estimate, over the days that both know."""
+    columns = (
+        Column("meter", "Meter"),
+        Column("account", "Account"),
+        Column("days", "Days", Kind.NUMBER),
+        Column("billable", "Billable", Kind.NUMBER),
+        Column("analytics", "Analytics", Kind.NUMBER),
+        Column("difference", "Difference", Kind.PERCENT),
+        Column("worst", "Day with the largest"),
+    )
+    return Table(
+        "billable-usage",
+        "Billable usage beside the analytics: the whole days of the last 31 that both know",
+        columns,
+        [
+            Row(
+                (
+                    Cell(METRICS[row.metric].title, note=METRICS[row.metric].unit),
+                    Cell(row.account),
+                    Cell(row.days),
+                    Cell(row.billable),
+                    Cell(row.analytics),
+                    Cell(row.difference, reason="nothing is billable"),
+                    _worst(row),
+                )
+            )
+            for row in rows
+        ],
+        empty="No day is known to both yet.",
+    )
+
+
+def _worst(row: Beside) -> Cell:
+    if row.worst is None:
+        return Cell(reason="no day differs")
+    day, share = row.worst
+    sign = "−" if share < 0 else "+"
+    return Cell(day.isoformat(), note=f"{sign}{round_places(abs(share) * 100, 2):f} %")
 
 
 def _row(check: UsageCheck) -> Row:

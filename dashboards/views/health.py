@@ -20,17 +20,18 @@ from dashboards.presenters import health as present
 from dashboards.presenters import logs, work
 from dashboards.presenters import restatements as restated
 from dashboards.presenters.estimates import errors_sentence, errors_table
-from dashboards.presenters.usage import checks_table, r2_table
+from dashboards.presenters.usage import billable_table, checks_table, r2_table
 from dashboards.state import PageState
 from dashboards.tables import Table
 from finops import clock
 from finops.core.periods import Window, month_start, month_text
 from finops.job_views import active_subjects, recent_jobs
 from finops.permissions import Capability, Person, can, require
+from ingestion.cloudflare.billable import billable_beside_analytics
 from ingestion.cloudflare.selectors import newest_checks, r2_facts
 from ingestion.core.r2 import bucket_usage
 from ingestion.estimate_selectors import last_estimate, meter_errors
-from ingestion.log_selectors import cache_by_zone, log_health, put_aside
+from ingestion.log_selectors import cache_by_zone, caches_before, log_health, put_aside
 from ingestion.models import Delivery
 from ingestion.selectors import connections, deliveries, line_types, rejected_rows, shared_bills
 
@@ -82,9 +83,17 @@ def data_health(request: HttpRequest, state: PageState) -> HttpResponse:
             "shared_bills": shared_bills(),
             "usage_checks": checks_table(newest_checks()),
             "r2_usage": _r2(now.date()),
+            "billable": billable_table(
+                billable_beside_analytics(
+                    Window(now.date() - timedelta(days=_GRID_DAYS), now.date())
+                )
+            ),
             "line_types": present.line_types_table(line_types()),
             "logs": logs.logs_table(known_logs) if (known_logs := log_health()) else None,
             "cache": logs.cache_table(caches := cache_by_zone(last_week)),
+            "caches_before": logs.caches_before_table(said)
+            if (said := caches_before(last_week))
+            else None,
             "cache_changes": next((one.changes for one in caches.values()), ()),
             "meter_errors": errors_table(errors := meter_errors(None)),
             "estimates_sentence": errors_sentence(errors),

@@ -9,7 +9,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import httpx
@@ -27,7 +27,7 @@ from finops.logs import redact
 from ingestion.core.cloudflare_errors import Refusal, Trouble, http_date, refusal_of_status, short
 from ingestion.core.cloudflare_graphql import AnswerError, parse_json
 from ingestion.core.cloudflare_queries import ACCOUNTS, ZONES
-from ingestion.core.cloudflare_rest import billable_usage_path, deployments_path
+from ingestion.core.cloudflare_rest import deployments_path
 from ingestion.core.cloudflare_settings import base_url, is_loopback
 from ingestion.core.delivery import SourceError
 
@@ -109,11 +109,11 @@ class Client:
         return self._tried("GET", deployments_path(account, script), check)
 
     def billable_usage(
-        self, account: str, start: datetime, end: datetime, check: Callable[[Any], Any]
+        self, path: str, first: date, last: date, check: Callable[[Any], Any]
     ) -> Any:
-        """What ``check`` makes of the billable usage of these days. Raises ``ApiError``."""
-        params = {"from": f"{start:%Y-%m-%d}", "to": f"{end:%Y-%m-%d}"}
-        return self._tried("GET", billable_usage_path(account), check, params=params)
+        """What ``check`` makes of the billable usage of these days, both included. Raises ``ApiError``."""
+        params = {"from": first.isoformat(), "to": last.isoformat()}
+        return self._tried("GET", path, check, params=params)
 
     def _tried(self, method: str, path: str, check: Callable[[Any], Any], **more: Any) -> Any:
         """The call, again while it may pass. Raises ``ApiError``."""

@@ -14,6 +14,7 @@ from finops.core.periods import add_months
 from finops.core.slugs import slug_of
 from finops.logs import redact
 from ingestion.bookkeeping import Outcome
+from ingestion.cloudflare.billable import take_billable
 from ingestion.cloudflare.client import SCOPE_NAMES, ApiError, Client, token_of
 from ingestion.cloudflare.reader import Reader
 from ingestion.cloudflare.store import (
@@ -25,6 +26,7 @@ from ingestion.cloudflare.store import (
     store_day,
     store_deployments,
 )
+from ingestion.core.billable_usage import MOST_DAYS
 from ingestion.core.cloudflare_errors import Refusal, Trouble, skew_problem
 from ingestion.core.cloudflare_graphql import Aside, Reading
 from ingestion.core.cloudflare_queries import (
@@ -37,7 +39,7 @@ from ingestion.core.cloudflare_queries import (
     days_to_read,
     whole_days,
 )
-from ingestion.core.cloudflare_rest import Deployment, billable_records, read_deployments
+from ingestion.core.cloudflare_rest import Deployment, read_deployments
 from ingestion.core.cloudflare_settings import (
     CloudflareSettings,
     ConnectionSettingsError,
@@ -203,7 +205,7 @@ def _look(
             for span, wanted in plan.items():
                 _day(look, reader, source, connection, span, targets=wanted)
             _deployments(look, client, settings.account, source)
-            _billable(look, client, settings.account)
+            _billable(look, client, settings.account, source)
         finally:
             look.notes += reader.notes
             _tell_fields(look, reader)
@@ -339,16 +341,25 @@ def _deployments(look: _Look, client: Client, account: str, source: Source) -> N
         look.fail("deployments", SourceError(_not_stored("The deployments", error)))
 
 
-def _billable(look: _Look, client: Client, account: str) -> None:
-    """Whether the billable usage may be read; it is a restricted alpha, so a no is no problem."""
-    start = look.now.replace(day=1)
+def _billable(look: _Look, client: Client, account: str, source: Source) -> None:
+    """Read what will be billed, of the last 31 days or of those asked for; a no is no problem.
+
+    So many days hold the day on which a billing cycle begins, which Cloudflare asks for. A newer record of a day
+    takes the place of an older one.
+    """
+    last = look.now.date()
+    first = last - timedelta(days=MOST_DAYS - 1)
+    if look.spans and not look.goes_on:
+        first, last = look.spans[0].start.date(), min(last, look.spans[-1].start.date())
     try:
-        records = client.billable_usage(account, start, look.now, billable_records)
-    except ApiError as error:
-        look.capabilities["billable_usage"] = f"no ({error.trouble.value})"
-    else:
-        look.capabilities["billable_usage"] = YES
-        look.notes.append(f"Billable usage can be read: {records:,} records this month.")
+        told = take_billable(client, source, account, first, last)
+    except (DatabaseError, ValueError) as error:
+        look.fail("billable usage", SourceError(_not_stored("The billable usage", error)))
+        look.capabilities["billable_usage"] = "not stored"
+        return
+    look.asides += told.asides
+    look.rows += told.records + len(told.asides)
+    look.capabilities["billable_usage"] = f"no ({told.refused})" if told.refused else YES
 
 
 def _tell_fields(look: _Look, reader: Reader) -> None:

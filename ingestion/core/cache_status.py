@@ -36,6 +36,19 @@ CAUSES: dict[str, str] = {
 }
 """Status → why the cache answered so."""
 
+FORWARD_CAUSES: dict[str, str] = {
+    "bypass": "it was told not to look",
+    "method": "the method of the request may not be answered from a cache",
+    "uri-miss": "it held nothing for the address",
+    "vary-miss": "it held the address, but for other headers of the request (Vary)",
+    "miss": "it held nothing that fits",
+    "request": "it held it, but the request asked for a fresh one",
+    "stale": "it held it, but too old to be served",
+    "partial": "it held only a part of it",
+    "other": "a reason that RFC 9211 does not know",
+}
+"""Why a cache went forward (``fwd`` of RFC 9211, section 2.2) → in words."""
+
 
 @dataclass(frozen=True)
 class SemanticChange:

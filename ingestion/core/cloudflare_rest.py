@@ -36,9 +36,9 @@ def deployments_path(account: str, script: str) -> str:
     return f"/accounts/{account}/workers/scripts/{quote(script, safe='')}/deployments"
 
 
-def billable_usage_path(account: str) -> str:
-    """The path of the billable usage (FOCUS shape, restricted alpha) below the API's base."""
-    return f"/accounts/{account}/billable/usage"
+def billable_usage_paths(account: str) -> tuple[str, str]:
+    """The paths of the billable usage below the API's base: version 2 (restricted), then version 1."""
+    return f"/accounts/{account}/billable/usage", f"/accounts/{account}/billable-usage"
 
 
 def result_of(body: object) -> Any:
@@ -110,11 +110,3 @@ def _versions(listed: object) -> list[tuple[str, str]]:
         for each in listed
         if isinstance(each, Mapping)
     ]
-
-
-def billable_records(body: object) -> int:
-    """How many records of billable usage an answer holds. Raises ``AnswerError``."""
-    result = result_of(body)
-    if not isinstance(result, list):
-        raise AnswerError(Refusal(Trouble.SCHEMA, "the billable usage is no list"))
-    return len(result)

@@ -8,6 +8,8 @@ from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from pathlib import Path
 
+from ingestion.core.path_prefix import NAMES_FOLLOW
+
 _FACTOR = Decimal("1e-12")
 _EXACT = Context(prec=40, rounding=ROUND_HALF_EVEN)
 
@@ -19,6 +21,7 @@ class LogSettings:
     sample_rate: Decimal = Decimal(1)
     filtered: str = ""
     path_depth: int = 2
+    names_follow: tuple[str, ...] = NAMES_FOLLOW
     most_prefixes: int = 200
     most_hosts: int = 500
     lateness_minutes: int = 10

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, NoReturn
 
+from ingestion.core.cache_said import HEADERS, mended
+
 COUNTS = (
     "EdgeResponseBytes",
     "CacheResponseBytes",
@@ -39,7 +41,7 @@ TEXTS = (
     "WorkerSubrequest",
 )
 FIELDS = (*COUNTS, *TEXTS)
-"""All that is ever read of a line, besides ``Subrequests``."""
+"""All that is ever read of a line, besides ``Subrequests`` and one of its ``ResponseHeaders``."""
 
 NESTED = "Subrequests"
 MOST_DIGITS = 12
@@ -166,6 +168,8 @@ def _sound(found: Mapping[str, Any], bounds: Bounds) -> dict[str, Any]:
         value = found.get(name)
         if value is not None:
             kept[name] = _count(name, value)
+    if (headers := mended(found.get(HEADERS))) is not None:
+        kept[HEADERS] = headers
     return kept
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from finops.core.dialect import literal
+from ingestion.core.cache_said import HEADERS, header_value
 from ingestion.core.logpush_lines import COUNTS, EARLIEST, FIELDS, MOST_DIGITS, NESTED, TEXTS
 from ingestion.core.path_prefix import OTHER
 from ingestion.core.usage import METRICS
@@ -51,7 +52,8 @@ def source(objects: Mapping[int, str]) -> str:
     return (
         f"(SELECT *, CASE filename {numbers} END AS object, false AS nested, "
         f"{NESTED} AS inner_json FROM read_json([{listed}], format='newline_delimited', "
-        f"columns={{{columns}, {literal(NESTED)}: 'JSON'}}, ignore_errors=true, filename=true))"
+        f"columns={{{columns}, {literal(NESTED)}: 'JSON', {literal(HEADERS)}: 'JSON'}}, "
+        "ignore_errors=true, filename=true))"
     )
 
 
@@ -67,7 +69,8 @@ def merged_source(objects: Collection[int]) -> str:
     own["WorkerSubrequest"] = "'true'"
     columns = ", ".join(f"{expression} AS {name}" for name, expression in own.items())
     return (
-        f"(SELECT object, true AS nested, CAST(NULL AS JSON) AS inner_json, {columns} FROM ("
+        f"(SELECT object, true AS nested, CAST(NULL AS JSON) AS inner_json, {columns}, "
+        f"json_extract(one, '$.{HEADERS}') AS {HEADERS} FROM ("
         "SELECT object, seconds, zone, host, unnest(CASE WHEN json_type(inner_json) = 'ARRAY' "
         "THEN CAST(inner_json AS JSON[]) ELSE [inner_json] END) AS one "
         f"FROM lines WHERE inner_json IS NOT NULL AND {among(objects)}))"
@@ -102,7 +105,7 @@ def typed(rows: str, *, depth: int, latest: int, closed: Sequence[str]) -> str:
     return f"""
     SELECT object, nested, seconds, seconds - seconds % 3600 AS hour,
         CAST(md5_number(concat(ray, '|', seconds, '|', uri, '|', is_sub)) AS UUID) AS key,
-        zone, host, path, status, script,
+        zone, host, path, status, script, said,
         source = 'eyeball' OR (source = '' AND NOT is_sub) AS is_eyeball,
         {", ".join(_COUNT_NAMES.values())},
         CASE WHEN json_type(inner_json) IN ('ARRAY', 'OBJECT') AND CAST(inner_json AS VARCHAR) <> '[]'
@@ -124,6 +127,7 @@ def typed(rows: str, *, depth: int, latest: int, closed: Sequence[str]) -> str:
                 '^(/*[^/?#;]*){{0,{depth}}}') AS path,
             coalesce(CacheCacheStatus, '') AS status,
             coalesce(WorkerScriptName, '') AS script,
+            {header_value()} AS said,
             NOT coalesce({is_no_text}, false) AS is_text
         FROM {rows}
     )
@@ -241,7 +245,7 @@ def known(fact_files: Sequence[str]) -> str:
     return (
         "CREATE TABLE known AS SELECT DISTINCT epoch(facts.hour)::BIGINT AS hour, facts.zone, facts.host, "
         f"facts.path_prefix AS path FROM read_parquet({_listed(fact_files)}, hive_partitioning=false) "
-        f"AS facts WHERE facts.path_prefix <> {literal(OTHER)} AND facts.hour IN "
+        f"AS facts WHERE facts.path_prefix NOT IN ('', {literal(OTHER)}) AND facts.hour IN "
         "(SELECT DISTINCT make_timestamp(hour * 1000000) FROM meant)"
     )
 
@@ -262,14 +266,19 @@ def kept(most: int) -> str:
     """
 
 
+def scaled(factor: str) -> str:
+    """An expression: a count called ``amount`` times ``factor``."""
+    if not factor:
+        return "amount"
+    return f"CAST(amount AS DECIMAL(20,0)) * CAST({literal(factor)} AS DECIMAL(18,12))"
+
+
 def facts(factor: str) -> str:
     """The table ``facts``: a row a metric. ``factor`` is a decimal with at most 12 decimals, empty for 1.
 
     What the cache did is told by its status, what Workers did by script; each is empty for the other.
     """
-    amount = "amount"
-    if factor:
-        amount = f"CAST(amount AS DECIMAL(20,0)) * CAST({literal(factor)} AS DECIMAL(18,12))"
+    amount = scaled(factor)
     rows = [
         f"SELECT hour, {literal(name)} AS metric, {literal(METRICS[name].unit)} AS unit, {name} AS amount, "
         f"zone, host, path, {other} FROM {table} WHERE {name} <> 0"

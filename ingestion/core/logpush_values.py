@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 from ingestion.core.cache_status import UNKNOWN
@@ -38,12 +38,14 @@ def script_name(raw: str) -> str:
     return raw if not raw or _SCRIPT.fullmatch(raw) else UNREADABLE
 
 
-def meanings(path_depth: int) -> dict[str, Callable[[str], str]]:
+def meanings(
+    path_depth: int, names_follow: Collection[str] = ()
+) -> dict[str, Callable[[str], str]]:
     """For each dimension of the log the function from a raw value to its meaning."""
     return {
         "zone": host_name,
         "host": host_name,
-        "path": partial(path_prefix, depth=path_depth),
+        "path": partial(path_prefix, depth=path_depth, names_follow=frozenset(names_follow)),
         "status": cache_status,
         "script": script_name,
     }

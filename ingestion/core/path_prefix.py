@@ -7,6 +7,7 @@ that paths of one kind are one prefix. In doubt it is masked: a word that is los
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from ipaddress import ip_address
 from itertools import pairwise
 from urllib.parse import unquote
@@ -14,6 +15,8 @@ from urllib.parse import unquote
 from finops.core.redaction import Redactor, is_sensitive_name
 
 MASK = "{id}"
+NAMES_FOLLOW = ("users", "u", "accounts", "customers", "members", "profiles", "people")
+"""Segments that people's names stand behind, by default."""
 OTHER = "other"
 """Stands for the prefixes beyond the limit; no path begins without a slash."""
 
@@ -47,8 +50,11 @@ _OPENS_A_DOOR = re.compile(
 )
 
 
-def path_prefix(path: str, depth: int) -> str:
+def path_prefix(path: str, depth: int, names_follow: Collection[str] = ()) -> str:
     """The first ``depth`` segments of ``path``, masked; ``/`` for none.
+
+    What stands behind a segment of ``names_follow`` (lower case) is masked in any case, as ``john.smith`` in
+    ``/users/john.smith``; what has an ending too, as its picture may bear the name.
 
     A query, a fragment and parameters behind a semicolon are no part of it. Applied to its own result it
     changes nothing.
@@ -61,7 +67,8 @@ def path_prefix(path: str, depth: int) -> str:
             continue
         if len(kept) == depth:
             break
-        kept.append(_segment(raw, before))
+        is_name = unquote(before).lower() in names_follow
+        kept.append(MASK if is_name else _segment(raw, before))
         before = raw
     return ROOT + "/".join(kept)
 

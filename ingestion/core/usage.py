@@ -26,6 +26,18 @@ METRICS: dict[str, Metric] = {
     for metric in (
         Metric("requests", "requests", "Requests at the edge, by eyeballs"),
         Metric("cache_requests", "requests", "Requests and subrequests, by what the cache did"),
+        Metric(
+            "cache_status_requests", "requests", "Responses, by what a cache before Cloudflare said"
+        ),
+        Metric("cache_status_stored", "requests", "Responses that such a cache stored"),
+        Metric(
+            "cache_status_collapsed",
+            "requests",
+            "Responses that such a cache gave to several at once",
+        ),
+        Metric(
+            "cache_status_unreadable", "requests", "Responses whose Cache-Status cannot be read"
+        ),
         Metric("edge_bytes", "bytes", "Bytes sent to eyeballs"),
         Metric("cache_bytes", "bytes", "Bytes that the cache returned"),
         Metric("origin_bytes", "bytes", "Bytes that the origin served"),

@@ -8,10 +8,10 @@ from decimal import Decimal
 import pytest
 from django.urls import reverse
 
-from dashboards.presenters.logs import cache_table
+from dashboards.presenters.logs import cache_table, caches_before_table
 from finops import clock
 from finops.core.periods import Window
-from ingestion.log_selectors import cache_by_zone
+from ingestion.log_selectors import cache_by_zone, caches_before
 from ingestion.selectors import freshness
 from tests.log_objects import START, facts, request, take, write
 
@@ -103,3 +103,27 @@ def test_the_page_shows_the_last_seven_days_of_each_zone(alice, tmp_path):
     part = cache_part(page(alice))
     for shown in ("example.com", "60.0", "30.0", "bypass", "the origin or the request forbids"):
         assert shown in part
+
+
+def test_what_the_caches_before_cloudflare_said_stands_below(alice, tmp_path, monkeypatch):
+    monkeypatch.setattr(clock, "now", lambda: START + timedelta(days=2))
+    said = ["varnish; fwd=stale; stored", "varnish; fwd=stale", "varnish; hit", "varnish; hit", "="]
+    lines = [
+        request(number, ResponseHeaders={"cache-status": text}) for number, text in enumerate(said)
+    ]
+    write(tmp_path / "logs", "a.log", *lines)
+    take(tmp_path / "logs")
+    window = Window(START.date(), START.date() + timedelta(days=1))
+    unread, varnish = caches_before(window)
+    assert (unread.cache, unread.responses) == ("", 1)
+    assert (varnish.responses, varnish.hit, varnish.stored) == (4, Decimal("0.5"), 1)
+    assert list(varnish.forwards) == [("stale", Decimal(2))]
+    shown = [cell.value for cell in caches_before_table([varnish]).rows[0].cells]
+    assert shown == ["example.com", "varnish", 4, Decimal("0.5"), "stale", 1, 0]
+    part = cache_part(page(alice))
+    assert "too old to be served: 2 responses" in part
+    assert "(unreadable)" in part
+
+
+def test_without_the_header_nothing_is_said_of_caches_before(alice, read):
+    assert "caches before Cloudflare" not in page(alice)

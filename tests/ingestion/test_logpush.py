@@ -12,6 +12,7 @@ import pytest
 
 from finops import clock
 from ingestion import usage
+from ingestion.core.path_prefix import NAMES_FOLLOW, path_prefix
 from ingestion.log_selectors import complete_through, log_health, watermark
 from ingestion.models import Connection, Source
 from ingestion.services import collect
@@ -335,3 +336,20 @@ def test_two_places_are_two_sources(logs):
         "cloudflare-logpush",
         "cloudflare-logpush-2",
     }
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        ("/users/john.smith", "/users/{id}"),
+        ("/Members/john.smith/settings", "/Members/{id}/settings"),
+        ("/u/ann/photo", "/u/{id}/photo"),
+        ("/%75sers/ann", "/users/{id}"),
+        ("/profiles/ann.jpg", "/profiles/{id}"),
+        ("/products/red-shoes", "/products/red-shoes"),
+        ("/users", "/users"),
+    ],
+)
+def test_what_stands_behind_users_is_masked_whatever_it_is(path, kept):
+    assert path_prefix(path, 3, NAMES_FOLLOW) == kept
+    assert path_prefix(kept, 3, NAMES_FOLLOW) == kept

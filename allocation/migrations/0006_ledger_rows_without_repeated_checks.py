@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("allocation", "0004_restatements"),
+        ("allocation", "0005_month_close"),
         ("ingestion", "0010_bounded_logs"),
     ]
 
