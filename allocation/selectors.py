@@ -29,6 +29,7 @@ from allocation.core.figures import (
 )
 from allocation.core.ledger import LedgerAmounts
 from allocation.core.pnl import Pnl, add_pnls
+from allocation.core.reconcile import BEYOND
 from allocation.models import CandidateTenant, LedgerMonth
 from finops.core.amounts import EXACT, ZERO, exact_sum
 from finops.core.focus import CostKind
@@ -250,7 +251,7 @@ def _reconciled(total: LoadTotal) -> ReconciliationRow:
     beyond = Decimal(total.beyond_18_decimals)
     residuals = {"rounding to 8 decimals": total.exact("rounding")}
     if beyond:
-        residuals["digits after the 18th decimal"] = beyond
+        residuals[BEYOND] = beyond
     return ReconciliationRow(
         source=total.load.source.slug,
         source_name=total.load.source.name,
@@ -265,6 +266,8 @@ def _reconciled(total: LoadTotal) -> ReconciliationRow:
         lines=total.lines,
         rejected_lines=total.rejected_lines,
         kind=total.load.kind,
+        provider=total.load.source.service_provider_name,
+        source_kind=total.load.source.kind,
     )
 
 

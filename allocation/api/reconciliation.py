@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from allocation.core.figures import ReconciliationRow
+from allocation.reconciling import bill_object, provider_months
 from allocation.selectors import reconciliation
 from finops import clock
 from finops.api.fields import MonthField
@@ -80,6 +81,73 @@ class Reconciliation(ApiView):
         return Response(ReconciliationSerializer(answer).data)
 
 
+class EvidenceSerializer(serializers.Serializer[Any]):
+    """A total of the same bill, told on another way."""
+
+    told_by = serializers.CharField()
+    total = serializers.CharField(allow_null=True, help_text="Null: it tells no amount.")
+    difference = serializers.CharField(allow_null=True, help_text="Ingested less told.")
+    about = serializers.CharField()
+
+
+class BillSerializer(serializers.Serializer[Any]):
+    """One provider's bill of one month in one currency, on billed cost."""
+
+    provider = serializers.CharField()
+    billing_period = serializers.CharField(help_text="YYYY-MM.")
+    currency = serializers.CharField()
+    sources = serializers.ListField(child=serializers.CharField(), help_text="Slugs.")
+    source_total = serializers.CharField(help_text="Sum over the rows as the sources wrote them.")
+    ingested = serializers.CharField(help_text="Sum of the charge lines in the lake.")
+    rejected = serializers.CharField(help_text="Readable amounts among rows put aside.")
+    allocated = serializers.CharField()
+    unallocated = serializers.CharField()
+    residuals = serializers.DictField(child=serializers.CharField(), help_text="Name → amount.")
+    unexplained = serializers.CharField(help_text="0 unless something is wrong.")
+    unnamed = serializers.CharField(
+        help_text="Ingested less its parts; 0 unless something is wrong."
+    )
+    is_explained = serializers.BooleanField(help_text="Whether every source's every digit is.")
+    parts = serializers.DictField(
+        child=serializers.CharField(), help_text="What was ingested, by kind of charge."
+    )
+    beside = serializers.DictField(
+        child=serializers.CharField(), help_text="What stands beside the bill, in no sum."
+    )
+    evidence = EvidenceSerializer(many=True)
+    lines = serializers.IntegerField()
+    rejected_lines = serializers.IntegerField()
+
+
+class BillsSerializer(serializers.Serializer[Any]):
+    """Every bill."""
+
+    reconciled = serializers.BooleanField(help_text="Whether every bill is explained.")
+    results = BillSerializer(many=True)
+
+
+class ReconciliationByProvider(ApiView):
+    """Bills by provider and month."""
+
+    needs: ClassVar = {"GET": Capability.VIEW_RECONCILIATION}
+
+    @extend_schema(
+        operation_id="reconciliation_by_provider",
+        summary="Bills by provider: what they are made of and what became of them",
+        parameters=[ReconciliationQuery],
+        responses=BillsSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        """Exact amounts, as text."""
+        query = read_query(request, ReconciliationQuery)
+        bills = provider_months(query.get("billing_period"))
+        answer = {
+            "reconciled": all(bill.is_explained for bill in bills),
+            "results": [bill_object(bill) for bill in bills],
+        }
+        return Response(BillsSerializer(answer).data)
+
+
 def _row(row: ReconciliationRow, status: MonthStatus | None, reason: str | None) -> dict[str, Any]:
     return {
         "source": row.source,
@@ -95,4 +163,11 @@ def _row(row: ReconciliationRow, status: MonthStatus | None, reason: str | None)
     }
 
 
-urlpatterns = [path("reconciliation", Reconciliation.as_view(), name="api-reconciliation")]
+urlpatterns = [
+    path("reconciliation", Reconciliation.as_view(), name="api-reconciliation"),
+    path(
+        "reconciliation/providers",
+        ReconciliationByProvider.as_view(),
+        name="api-reconciliation-by-provider",
+    ),
+]

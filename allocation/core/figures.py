@@ -110,7 +110,7 @@ class FilterChoices:
 class ReconciliationRow:
     """One source, billing period and currency, on billed cost; exact to the source's last digit.
 
-    ``kind`` is that of its ledger rows: billed, true-up or estimated.
+    ``kind`` is that of its ledger rows: billed, true-up or estimated; ``source_kind`` names the reader.
     """
 
     source: str
@@ -126,6 +126,8 @@ class ReconciliationRow:
     lines: int
     rejected_lines: int
     kind: str = "billed"
+    provider: str = ""
+    source_kind: str = ""
 
     @property
     def residual_total(self) -> Decimal:

@@ -9,9 +9,11 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 from allocation.bridges import bridge
+from allocation.reconciling import provider_months
 from allocation.selectors import reconciliation as read_reconciliation
 from dashboards.navigation import NavEntry
 from dashboards.pages import answer, stateful
+from dashboards.presenters import providers
 from dashboards.presenters import reconciliation as present
 from dashboards.presenters.bridge import bridge_table
 from dashboards.state import PageState, StateError
@@ -25,14 +27,21 @@ NAV = NavEntry("Reconciliation", "reconciliation", 50, Capability.VIEW_RECONCILI
 @require(Capability.VIEW_RECONCILIATION)
 @stateful(default_period="mtd")
 def reconciliation(request: HttpRequest, state: PageState) -> HttpResponse:
-    """Control totals of every current load, then the bridge from billed to effective cost."""
+    """Bills by provider, the control totals beneath them, the bridge from billed to effective cost."""
     every = read_reconciliation()
     month = _month(state)
     rows = [row for row in every if month in {None, row.billing_period}]
     months = sorted({row.billing_period for row in every}, reverse=True)
     context: dict[str, Any] = {"sentence": present.sentence(rows)}
     if not state.format:
-        context["bridge"] = bridge_table(bridge(month))
+        bills = provider_months(month)
+        context |= {
+            "sentence": providers.sentence(bills),
+            "bills": providers.identity_table(bills),
+            "parts": providers.parts_table(bills),
+            "evidence": providers.evidence_table(bills),
+            "bridge": bridge_table(bridge(month)),
+        }
     table = present.reconciliation_table(rows, month_statuses(state.today))
     context["months"] = [(month_text(month), f"{month:%B %Y}") for month in months]
     return answer(

@@ -8,6 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from allocation.core.figures import ReconciliationRow
+from allocation.core.reconcile import ProviderMonth
+from allocation.reconciling import bill_object, provider_months
 from allocation.selectors import reconciliation
 from composition.guard import one_sentence
 from composition.output import print_table
@@ -28,6 +30,18 @@ _COLUMNS = (
     ("difference", "right"),
     ("lines", "right"),
 )
+_BILL_COLUMNS = (
+    ("provider", "left"),
+    ("period", "left"),
+    ("currency", "left"),
+    ("source total", "right"),
+    ("rejected", "right"),
+    ("allocated", "right"),
+    ("unallocated", "right"),
+    ("residuals", "right"),
+    ("unexplained", "right"),
+    ("made of", "left"),
+)
 
 
 class Command(BaseCommand):
@@ -41,6 +55,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """The options."""
         parser.add_argument("--period", help="only this billing period, YYYY-MM")
+        parser.add_argument(
+            "--by",
+            choices=("source", "provider"),
+            default="source",
+            help="one row for each source (default), or for each provider with what its bill is made of",
+        )
         parser.add_argument("--json", action="store_true", help="JSON; money as exact text")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -49,12 +69,17 @@ class Command(BaseCommand):
             period = parse_month(options["period"]) if options["period"] else None
         except PeriodError as error:
             raise CommandError(str(error), returncode=2) from None
+        by_provider = options["by"] == "provider"
         with one_sentence():
             rows = reconciliation(period)
+            bills = provider_months(period) if by_provider else []
             for sentence in shared_bills():
                 self.stderr.write(self.style.WARNING(sentence))
         if options["json"]:
-            self.stdout.write(json.dumps([_object(row) for row in rows], indent=2))
+            listed = [bill_object(bill) for bill in bills] if by_provider else map(_object, rows)
+            self.stdout.write(json.dumps(list(listed), indent=2))
+        elif bills:
+            print_table(self.stdout, _BILL_COLUMNS, [_bill_cells(bill) for bill in bills])
         elif rows:
             print_table(self.stdout, _COLUMNS, [_cells(row) for row in rows])
         elif period and reconciliation():
@@ -63,7 +88,7 @@ class Command(BaseCommand):
             self.stdout.write(
                 "Nothing is loaded yet: `manage.py ingest --source aws_cur --from FOLDER`."
             )
-        if any(row.difference for row in rows):
+        if any(row.difference for row in rows) or not all(bill.is_explained for bill in bills):
             raise CommandError(
                 "The ledger and the bill differ: see the column difference.", returncode=1
             )
@@ -100,4 +125,17 @@ def _cells(row: ReconciliationRow) -> tuple[str, ...]:
         plain(row.residual_total),
         plain(row.difference),
         f"{row.lines:,}",
+    )
+
+
+def _bill_cells(bill: ProviderMonth) -> tuple[str, ...]:
+    return (
+        bill.key.provider,
+        month_text(bill.key.billing_period),
+        bill.key.currency,
+        *(plain(bill.total(name)) for name in ("source_total", "rejected", "allocated")),
+        plain(bill.total("unallocated")),
+        plain(bill.total("residual_total")),
+        plain(bill.unexplained or bill.unnamed),
+        ", ".join(f"{name} {plain(amount)}" for name, amount in bill.parts.items()),
     )

@@ -1,0 +1,55 @@
+"""What a bill got or lost after its month was over: late charges and corrections, by restatement."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from django.db.models import Sum
+
+from allocation.core.reconcile import BillKey
+from allocation.models import RestatementLine
+from finops.core.amounts import EXACT
+from finops.core.periods import add_months
+
+
+class Late:
+    """Part of the ingested cost that came when the month had ended and its days were known."""
+
+    id = "late"
+    title = "came late"
+    order = 20
+
+    def amounts(self, keys: Sequence[BillKey]) -> Mapping[BillKey, Decimal]:
+        """After minus before, over the restatements that were made after the month's end."""
+        rows = (
+            RestatementLine.objects.filter(
+                restatement__load__billing_period__in={key.billing_period for key in keys}
+            )
+            .order_by()
+            .values(
+                "restatement__load__source__service_provider_name",
+                "restatement__load__source__name",
+                "restatement__load__billing_period",
+                "restatement__made_at",
+                "billing_currency",
+            )
+            .annotate(before=Sum("billed_before"), after=Sum("billed_after"))
+        )
+        found: dict[BillKey, Decimal] = defaultdict(Decimal)
+        for row in rows:
+            provider = row["restatement__load__source__service_provider_name"]
+            key = BillKey(
+                provider or row["restatement__load__source__name"],
+                row["restatement__load__billing_period"],
+                row["billing_currency"],
+            )
+            ended = add_months(key.billing_period, 1)
+            if key in keys and row["restatement__made_at"].date() >= ended:
+                change = EXACT.subtract(row["after"], row["before"])
+                found[key] = EXACT.add(found[key], change)
+        return found
+
+
+RESIDUAL = Late()
