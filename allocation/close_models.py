@@ -36,6 +36,10 @@ class ClosedMonth(models.Model):
         default=dict, help_text="Open items of the checklist → why they were accepted."
     )
     reporting_currency = models.CharField(max_length=3)
+    cost = MoneyField(
+        help_text="Effective cost of the margin as reported, in the reporting currency."
+    )
+    revenue = MoneyField(help_text="Revenue as reported, in the reporting currency.")
     digest = models.CharField(max_length=64, help_text="SHA-256 over all that was reported.")
     reopened_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     reopened_at = models.DateTimeField(null=True, help_text="Empty: it is closed.")
@@ -89,7 +93,7 @@ class ReportedPnl(ReportedKey):
 class ReportedRevenue(models.Model):
     """Revenue of a closed month as it was reported, by tenant."""
 
-    closed = models.ForeignKey(ClosedMonth, on_delete=models.CASCADE, related_name="revenue")
+    closed = models.ForeignKey(ClosedMonth, on_delete=models.CASCADE, related_name="revenues")
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="+", db_index=False)
     currency = models.CharField(max_length=3)
     amount = MoneyField()

@@ -32,10 +32,11 @@ from allocation.core.checks import Asked, CheckState
 from allocation.core.closing import Amounts, CostKey, RevenueKey, digest
 from allocation.core.figures import Metric, Slice
 from allocation.frozen_rates import Rate, rates_of
+from allocation.reported import beside
 from finops import audit, clock
 from finops.bulk import insert_rows
-from finops.core.amounts import EXACT, ZERO, plain
-from finops.core.periods import Window, month_text
+from finops.core.amounts import EXACT, ZERO, exact_sum, plain
+from finops.core.periods import Window, add_months, month_text
 from finops.models import Tenant, User
 from finops.permissions import Capability, check
 from ingestion.models import Load
@@ -64,6 +65,21 @@ class Report:
     bills: tuple[tuple[Any, ...], ...]
     rates: tuple[Rate, ...]
 
+    def cost(self, currency: str) -> Decimal:
+        """Effective cost of the margin in ``currency``."""
+        aside = set(beside())
+        return exact_sum(
+            effective
+            for key, (_, effective) in self.costs.items()
+            if key.billing_currency == currency and key.charge_category not in aside
+        )
+
+    def earned(self, currency: str) -> Decimal:
+        """Revenue in ``currency``."""
+        return exact_sum(
+            amount for key, (amount,) in self.revenue.items() if key.currency == currency
+        )
+
     @property
     def digest(self) -> str:
         """SHA-256 over all of it: equal digests, equal reports."""
@@ -90,6 +106,25 @@ def report_of(month: date) -> Report:
     )
 
 
+def figures_mark(month: date) -> str:
+    """Changes whenever the figures of ``month`` may have: over the loads that make them, revenue and rates.
+
+    Quicker than the digest of the report, so that a page can carry it.
+    """
+    end = add_months(month, 1)
+    loads = Load.objects.filter(
+        state=Load.State.CURRENT, first_day__lt=end, last_day__gte=month
+    ).values_list("pk", "is_invoiced")
+    revenue = books.ledger_revenue(through=month, since=month)
+    return digest(
+        {
+            "load": loads,
+            "revenue": [(*key, *amounts) for key, amounts in revenue.items()],
+            "rates": [(one.base, one.quote, plain(one.rate)) for one in rates_of(month)],
+        }
+    )
+
+
 def close_month(
     *,
     month: date,
@@ -100,8 +135,8 @@ def close_month(
 ) -> ClosedMonth:
     """Close ``month`` for good: its figures are kept as reported, with rates and the state of its bills.
 
-    ``accept`` holds, by check, why an open item of the checklist is accepted; ``seen`` is the digest of the figures
-    that the person looked at. Raises ``PermissionDenied`` and ``CloseRefusedError``; then nothing has changed.
+    ``accept`` holds, by check, why an open item of the checklist is accepted; ``seen`` is the ``figures_mark`` of the
+    figures that the person looked at. Raises ``PermissionDenied`` and ``CloseRefusedError``; then nothing has changed.
     """
     check(actor, Capability.CLOSE_MONTH)
     wanted = {name: text.strip() for name, text in (accept or {}).items() if text.strip()}
@@ -129,7 +164,7 @@ def close_month(
             )
             raise CloseRefusedError(msg)
         report = report_of(month)
-        if seen and seen != report.digest:
+        if seen and seen != figures_mark(month):
             msg = (
                 f"The figures of {month_text(month)} changed since the page was loaded: look at them "
                 "again, then close."
@@ -145,6 +180,8 @@ def close_month(
             reason=reason.strip(),
             accepted=accepted,
             reporting_currency=settings.REPORTING_CURRENCY,
+            cost=report.cost(settings.REPORTING_CURRENCY),
+            revenue=report.earned(settings.REPORTING_CURRENCY),
             digest=report.digest,
         )
         _store(closed, report)
@@ -211,7 +248,7 @@ def stored_digest(closed: ClosedMonth) -> str:
     return digest(
         {
             "cost": closed.costs.values_list(*_COST),
-            "revenue": closed.revenue.values_list("tenant_id", "currency", "amount"),
+            "revenue": closed.revenues.values_list("tenant_id", "currency", "amount"),
             "bounds": closed.bounds.values_list(*_BOUNDS),
             "bills": closed.bills.values_list(*_BILL),
             "rates": closed.rates.values_list("base", "quote", "rate", "source"),

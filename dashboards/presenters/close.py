@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from allocation.core.checks import CheckState, Item
 from allocation.core.closing import PRIOR_PERIOD
 from allocation.core.pnl import Pnl
 from dashboards import numbers
-from dashboards.shown import shown
-from dashboards.tables import Cell, Column, Kind, Row, Table, Tone
-from finops.core.amounts import exact_sum
+from dashboards.shown import Shown, shown
+from dashboards.tables import Cell, Column, Kind, Row, RowKind, Table, Tone
+from finops.core.amounts import EXACT, ZERO, exact_sum
 
 if TYPE_CHECKING:
     from allocation.close_selectors import MonthState
@@ -23,6 +24,7 @@ STATE_WORDS = {
     CheckState.OPEN: "◆ open",
     CheckState.BLOCKED: "✕ blocks",
 }
+_REPORTED = "As reported where the month is closed"
 _TONES: dict[CheckState, Tone] = {
     CheckState.OK: "",
     CheckState.OPEN: "warning",
@@ -97,8 +99,10 @@ def months_table(states: Sequence[MonthState], url: Callable[[date], str], curre
         Column("bills", "Bills"),
         Column("closed", "Closed (UTC)", Kind.TIME),
         Column("by", "By"),
-        Column("cost", "Cost", Kind.MONEY, currency, title="As reported where it is closed"),
-        Column("changed", "Changed since", Kind.MONEY, currency),
+        Column("revenue", "Revenue", Kind.MONEY, currency, title=_REPORTED),
+        Column("revenue_changed", "since changed by", Kind.MONEY, currency),
+        Column("cost", "Cost", Kind.MONEY, currency, title=_REPORTED),
+        Column("changed", "since changed by", Kind.MONEY, currency),
     )
     return Table(
         "months",
@@ -114,16 +118,22 @@ def months_table(states: Sequence[MonthState], url: Callable[[date], str], curre
                     Cell(one.closed_by)
                     if one.closed_by
                     else Cell(reason="it is not closed by a person"),
+                    Cell(one.revenue),
+                    _changed(one, one.revenue_changed),
                     Cell(one.cost),
-                    Cell(one.changed, plus=True)
-                    if one.is_closed
-                    else Cell(reason="an open month changes with every delivery"),
+                    _changed(one, one.changed),
                 )
             )
             for one in states
         ],
         empty="There is no month with figures yet.",
     )
+
+
+def _changed(one: MonthState, amount: Decimal) -> Cell:
+    if not one.is_closed:
+        return Cell(reason="an open month changes with every delivery")
+    return Cell(amount, plus=True, tone="" if amount else "quiet")
 
 
 def _bills(one: MonthState) -> Cell:
@@ -133,44 +143,52 @@ def _bills(one: MonthState) -> Cell:
     return Cell(", ".join(f"{one.bills[name]} {name}" for name in order if one.bills.get(name)))
 
 
-def figures_table(pnl: Pnl, currency: str, *, is_closed: bool, metric: str = "effective") -> Table:
-    """What the month reports, from revenue to margin after credits; every part foots."""
-    figures = shown(pnl)
-    caption = "As reported" if is_closed else "As it will be reported"
-    rows: list[Row] = [Row((Cell("Revenue"), _or_none(figures.revenue, figures.reason)), "sum")]
-    rows += [
-        Row((Cell(name), Cell(amount)), "part")
-        for name, amount in figures.direct.items()
-        if name != PRIOR_PERIOD
-    ]
-    if PRIOR_PERIOD in figures.direct:
-        rows.append(Row((Cell(PRIOR_PERIOD), Cell(figures.direct[PRIOR_PERIOD])), "part"))
-    rows += [
-        Row((Cell("Cost of revenue"), Cell(figures.cost)), "sum"),
-        Row((Cell("Gross profit"), _or_none(figures.gross_profit, figures.reason)), "total"),
-        Row(
-            (
-                Cell("Gross margin %"),
-                Cell(figures.margin, kind=Kind.PERCENT)
-                if figures.margin is not None
-                else Cell(kind=Kind.PERCENT, reason=figures.reason),
-            ),
-            "sum",
-        ),
-        Row((Cell("Credits"), Cell(figures.credits))),
-        Row(
-            (
-                Cell("Tax and the like, below the line"),
-                Cell(exact_sum(figures.below_line.values())),
-            )
-        ),
-    ]
-    columns = (Column("line", ""), Column("amount", caption, Kind.MONEY, currency, metric))
-    return Table("figures", f"{caption}, on {metric} cost", columns, rows)
+def figures_table(pnl: Pnl, restated: Pnl | None, currency: str) -> Table:
+    """What the month reports, from revenue to tax; of a closed month (``restated``) beside what is known now."""
+    sides = [shown(pnl)] if restated is None else [shown(pnl), shown(restated)]
+    caption = "As it will be reported" if restated is None else "As reported"
+    columns = [Column("line", ""), Column("amount", caption, Kind.MONEY, currency)]
+    if restated is not None:
+        columns += [
+            Column("restated", "As restated", Kind.MONEY, currency),
+            Column("change", "Change", Kind.MONEY, currency),
+        ]
 
+    def row(label: str, amount: Callable[[Shown], Decimal | None], kind: RowKind = "line") -> Row:
+        values = [amount(side) for side in sides]
+        cells = [
+            Cell(reason=side.reason) if value is None else Cell(value)
+            for value, side in zip(values, sides, strict=True)
+        ]
+        if restated is not None:
+            then, now = values[0] or ZERO, values[1] or ZERO
+            cells.append(Cell(EXACT.subtract(now, then), plus=True))
+        return Row((Cell(label), *cells), kind)
 
-def _or_none(value: object, reason: str) -> Cell:
-    return Cell(reason=reason) if value is None else Cell(value)  # type: ignore[arg-type]  # an amount
+    def part(name: str) -> Callable[[Shown], Decimal | None]:
+        return lambda side: side.direct.get(name, ZERO)
+
+    names = sorted({name for side in sides for name in side.direct} - {PRIOR_PERIOD})
+    if any(PRIOR_PERIOD in side.direct for side in sides):
+        names.append(PRIOR_PERIOD)
+    margin = [
+        Cell(kind=Kind.PERCENT, reason=side.reason)
+        if side.margin is None
+        else Cell(side.margin, kind=Kind.PERCENT)
+        for side in sides
+    ]
+    rows = [
+        row("Revenue", lambda side: side.revenue, "sum"),
+        *(row(name, part(name), "part") for name in names),
+        row("Cost of revenue", lambda side: side.cost, "sum"),
+        row("Gross profit", lambda side: side.gross_profit, "total"),
+        Row(
+            (Cell("Gross margin %"), *margin, *([Cell("")] if restated is not None else [])), "sum"
+        ),
+        row("Credits", lambda side: side.credits),
+        row("Tax and the like, below the line", lambda side: exact_sum(side.below_line.values())),
+    ]
+    return Table("figures", f"{caption}, on effective cost", columns, rows)
 
 
 def checklist_table(items: Sequence[ShownItem]) -> Table:

@@ -14,7 +14,7 @@ from dashboards.tables import Cell, Column, Kind, Row, Table
 from finops.core.amounts import exact_sum
 
 if TYPE_CHECKING:
-    from allocation.close_models import PriorPeriodAdjustment
+    from allocation.close_models import PriorPeriodAdjustment, RevenueAdjustment
     from allocation.core.figures import Metric, Slice
     from allocation.reported import Booked, Change
 
@@ -84,6 +84,36 @@ def _bears(booked: Booked, currency: str) -> str:
 
 def _month(month: date) -> str:
     return f"{month:%B %Y}"
+
+
+def revenue_table(rows: Sequence[RevenueAdjustment]) -> Table:
+    """One row per adjustment of revenue, newest first, exact."""
+    columns = (
+        Column("made", "Booked (UTC)", Kind.TIME),
+        Column("of", "Revenue of"),
+        Column("in", "Booked in"),
+        Column("tenant", "Tenant"),
+        Column("currency", "Currency"),
+        Column("amount", "Revenue", Kind.EXACT),
+        Column("why", "Why"),
+    )
+    lines = [
+        Row(
+            (
+                Cell(row.made_at),
+                Cell(f"{row.service_month:%Y-%m}"),
+                Cell(f"{row.booked_month:%Y-%m}"),
+                Cell(row.tenant.name),
+                Cell(row.currency),
+                Cell(row.amount, plus=True),
+                Cell(row.why),
+            )
+        )
+        for row in rows
+    ]
+    caption = "Prior-period adjustments of revenue"
+    empty = "Nothing has become known of its revenue since the close."
+    return Table("revenue-adjustments", caption, columns, lines, empty=empty)
 
 
 def adjustments_table(

@@ -22,16 +22,17 @@ from allocation.close_selectors import (
     month_figures,
     month_states,
     months_with_figures,
+    revenue_adjustments_of,
     still_agrees,
 )
 from allocation.core.checks import Asked, Item
 from allocation.core.journal import to_csv
 from allocation.journal import JournalError, journal_of
-from allocation.month_close import CloseRefusedError, close_month, reopen_month, report_of
+from allocation.month_close import CloseRefusedError, close_month, figures_mark, reopen_month
 from dashboards.navigation import NavEntry
 from dashboards.pages import answer, stateful
 from dashboards.presenters import close as present
-from dashboards.presenters.closing import adjustments_table
+from dashboards.presenters.closing import adjustments_table, revenue_table
 from dashboards.state import PageState, StateError, read_state
 from finops import clock
 from finops.core.periods import PeriodError, month_text, parse_month
@@ -76,7 +77,9 @@ def _page(
     accepted = (closed.accepted if closed else None) or typed or {}
     shown = present.shown_items(items, _where, accepted)
     figures = present.figures_table(
-        month_figures(month), settings.REPORTING_CURRENCY, is_closed=own.is_closed
+        month_figures(month),
+        month_figures(month, "restated") if own.is_closed else None,
+        settings.REPORTING_CURRENCY,
     )
     context: dict[str, Any] = {
         "month": month,
@@ -91,17 +94,21 @@ def _page(
         "accepted": [
             (name, reason) for name, reason in (closed.accepted if closed else {}).items()
         ],
-        "agrees": still_agrees(closed) if closed else None,
+        "agrees": still_agrees(closed) if closed and state.get("verify") else None,
+        "verify_url": state.url(verify="chain"),
         "is_last": bool(closed) and month == through,
         "may_close": can(request.user, Capability.CLOSE_MONTH),
         "typed": typed or {},
         "problem": problem,
-        "seen": "" if own.is_closed else report_of(month).digest,
+        "seen": "" if own.is_closed else figures_mark(month),
         "adjustments": adjustments_table(
             adjustments_of(month, limit=_SHOWN_ADJUSTMENTS),
             metric="effective",
-            empty="Nothing has become known since the close.",
+            empty="Nothing has become known of its cost since the close.",
             with_tenant=True,
+        ),
+        "revenue_adjustments": revenue_table(
+            revenue_adjustments_of(month, limit=_SHOWN_ADJUSTMENTS)
         ),
         "reported_url": f"{reverse('tenants')}?{urlencode({'period': month_text(month), 'basis': 'reported'})}",
     }

@@ -25,8 +25,8 @@ from allocation.facts import pnls_by_column, pnls_by_tenant
 from allocation.month_close import (
     CloseRefusedError,
     close_month,
+    figures_mark,
     reopen_month,
-    report_of,
     stored_digest,
 )
 from allocation.reported import ReportedError, booked_in, changes_since_close
@@ -203,14 +203,13 @@ def test_a_second_close_is_told_who_closed_it(carol):
 
 def test_figures_that_moved_since_they_were_looked_at_are_not_closed(carol):
     bill(JULY, charge(JULY, "10"))
-    seen = report_of(JULY).digest
+    seen = figures_mark(JULY)
     bill(JULY, charge(JULY, "11"))
     accept = open_items(JULY)
     assert "changed since" in refused(month=JULY, actor=carol, reason="x", accept=accept, seen=seen)
-    again = report_of(JULY).digest
-    assert (
-        close_month(month=JULY, actor=carol, reason="x", accept=accept, seen=again).digest == again
-    )
+    again = figures_mark(JULY)
+    closed = close_month(month=JULY, actor=carol, reason="x", accept=accept, seen=again)
+    assert closed.cost == 11
 
 
 @pytest.mark.parametrize("groups", [(), ("finance",), ("approver",)])

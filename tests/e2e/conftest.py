@@ -70,7 +70,7 @@ document.addEventListener("securitypolicyviolation", (event) => {
 def company(transactional_db: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(clock, "now", lambda: NOW)
     load_company(tmp_path / "deliveries")
-    person("alice", "finance")
+    person("alice", "finance-lead")
 
 
 @pytest.fixture

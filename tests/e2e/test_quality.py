@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page
 
+from finops.models import User
+from tests.allocation.closing import close
 from tests.dashboards.usage import load_usage
 from tests.dashboards.world import load_rejects
+from tests.e2e.conftest import Visit
 
 VENDOR = Path(__file__).parent / "vendor"
 APRIL = "period=2026-04&granularity=month"
@@ -30,6 +36,14 @@ PAGES = {
     "audit log": "/audit-log/?verify=chain",
     "rejects": "/data-health/deliveries/{rejects}/rejects/",
 }
+BOTH = "from=2026-03-01&to=2026-04-30&granularity=month"
+CLOSED = {
+    "closed month": "/month-close/?period=2026-03&verify=chain",
+    "as reported": f"/tenants/acme/?{BOTH}&basis=reported",
+    "tenants with a closed month": f"/tenants/?{BOTH}",
+    "audit log with a close": "/audit-log/?verify=chain",
+}
+"""Looked at last, when March is closed."""
 _FINDINGS = """
 async () => {
   const found = await axe.run(document, {
@@ -51,16 +65,24 @@ def rejects_id(tmp_path: Path) -> int:
     return Delivery.objects.get(rejected_rows__gt=0).pk
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_on_any_page(visit, theme, tmp_path):
-    walk = visit(theme=theme)
+def each_page(walk: Visit, tmp_path: Path) -> Iterator[tuple[str, Page]]:
+    """Every page with its parts open."""
     number = rejects_id(tmp_path)
-    source = (VENDOR / "axe.min.js").read_text()
-    found = {}
-    for name, url in PAGES.items():
+    for name, url in {**PAGES, **CLOSED}.items():
+        if name == next(iter(CLOSED)):
+            close(date(2026, 3, 1), User.objects.get(username="alice"))
         page = walk.go(url.format(rejects=number))
         for summary in page.locator("main details > summary").all():
             summary.click()
+        yield name, page
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_page(visit, theme, tmp_path):
+    walk = visit(theme=theme)
+    source = (VENDOR / "axe.min.js").read_text()
+    found = {}
+    for name, page in each_page(walk, tmp_path):
         if name == "statement":
             page.locator("a.opener").first.click()
             page.locator(".beneath-body").wait_for()
@@ -88,12 +110,8 @@ def test_axe_finds_nothing_before_sign_in_and_on_errors(visit, live_server):
 @pytest.mark.parametrize("width", [390, 768, 1440, 1920])
 def test_nothing_sticks_out_of_the_page(visit, width, tmp_path):
     walk = visit(width=width)
-    number = rejects_id(tmp_path)
     wide = {}
-    for name, url in PAGES.items():
-        page = walk.go(url.format(rejects=number))
-        for summary in page.locator("main details > summary").all():
-            summary.click()
+    for name, page in each_page(walk, tmp_path):
         wide[name] = page.evaluate(_STICKS_OUT)
     assert {name: excess for name, excess in wide.items() if excess > 0} == {}
 
