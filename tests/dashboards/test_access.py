@@ -137,7 +137,14 @@ def test_the_navigation_holds_what_one_may_open(alice, erin, dora):
         page = client.get("/").content.decode()
         return [entry.label for entry in nav_entries() if f">{entry.label}</a></li>" in page]
 
-    assert rooms(alice) == ["Overview", "Tenants", "Workers CPU", "Egress", "Reconciliation", "Data health"]
+    assert rooms(alice) == [
+        "Overview",
+        "Tenants",
+        "Workers CPU",
+        "Egress",
+        "Reconciliation",
+        "Data health",
+    ]
     assert rooms(erin) == [
         "Overview",
         "Tenants",
