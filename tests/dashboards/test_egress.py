@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,11 @@ from tests.ingestion.estimates import GB, contract
 from tests.log_objects import request, take, write
 
 PAGE = "/egress/?from=2026-04-20&to=2026-04-20"
-MISSED = {"CacheCacheStatus": "miss", "OriginResponseStatus": 200, "EdgeResponseBytes": GB}
+MISSED: dict[str, Any] = {
+    "CacheCacheStatus": "miss",
+    "OriginResponseStatus": 200,
+    "EdgeResponseBytes": GB,
+}
 
 
 @pytest.fixture
