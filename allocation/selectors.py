@@ -35,7 +35,7 @@ from finops.core.amounts import EXACT, ZERO, exact_sum
 from finops.core.focus import CostKind
 from finops.core.periods import Window, add_months, month_start, month_text
 from ingestion.models import LoadTotal
-from ingestion.selectors import data_through, loads_at
+from ingestion.selectors import data_through, is_bill, loads_at
 
 NOT_AGAINST_THE_GOAL = ("Credit",)
 """Charge categories that stand beside the margin, with those below the line."""
@@ -98,7 +98,7 @@ def services(slice_: Slice, service_category: str) -> list[ServiceRow]:
     rows = (
         facts.ledger(slice_)
         .filter(service_category=service_category)
-        .values("service_name", "charge_category", "method", "confidence", "consumed_unit")
+        .values("service_name", "charge_category", "method", "confidence", "consumed_unit", "kind")
         .annotate(
             billed=Sum("billed_cost"),
             effective=Sum("effective_cost"),
@@ -107,17 +107,18 @@ def services(slice_: Slice, service_category: str) -> list[ServiceRow]:
             line_count=Sum("lines"),
         )
     )
-    merged: dict[tuple[str, str, str, Decimal], list[Mapping[str, Any]]] = defaultdict(list)
+    merged: dict[_ServiceKey, list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
-        key = (row["service_name"], row["charge_category"], row["method"], row["confidence"])
-        merged[key].append(row)
-    for _, past_key, amounts in past.ledger_rows(slice_):
+        about = (row["service_name"], row["charge_category"], row["method"], row["confidence"])
+        merged[(*about, row["kind"] == CostKind.ESTIMATED)].append(row)
+    for load, _, past_key, amounts in past.ledger_rows_by_load(slice_):
         if past_key.service_category == service_category:
             key = (
                 past_key.service_name,
                 past_key.charge_category,
                 past_key.method,
                 past_key.confidence,
+                not is_bill(load),
             )
             merged[key].append(_part(amounts))
     found = [_service(key, parts) for key, parts in merged.items()]
@@ -135,7 +136,11 @@ def _part(amounts: LedgerAmounts) -> dict[str, Any]:
     }
 
 
-def _service(key: tuple[str, str, str, Decimal], parts: list[Mapping[str, Any]]) -> ServiceRow:
+_ServiceKey = tuple[str, str, str, Decimal, bool]
+"""Service, charge category, method, confidence, whether it is estimated."""
+
+
+def _service(key: _ServiceKey, parts: list[Mapping[str, Any]]) -> ServiceRow:
     def total(name: str) -> Decimal | None:
         values = [part[name] for part in parts if part[name] is not None]
         result = ZERO
@@ -147,7 +152,8 @@ def _service(key: tuple[str, str, str, Decimal], parts: list[Mapping[str, Any]])
         parts[0]["consumed_unit"]
     )
     return ServiceRow(
-        *key,
+        *key[:4],
+        is_estimated=key[4],
         billed_cost=total("billed") or ZERO,
         effective_cost=total("effective") or ZERO,
         list_cost=total("listed"),

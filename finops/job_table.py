@@ -208,6 +208,14 @@ def enqueue_due(*, now: datetime | None = None) -> int:
     return made
 
 
+def forget_looks(*, before: datetime) -> int:
+    """Remove what a schedule asked for and was done before ``before``; how many jobs there were."""
+    old = Job.objects.filter(
+        state=Job.State.DONE, requested_by__isnull=True, finished_at__lt=before
+    )
+    return old.delete()[0]
+
+
 def cancel(*, job_id: int) -> Job:
     """End a queued job, ask a running one to stop. Raises ``JobRefusedError``."""
     now = clock.now()

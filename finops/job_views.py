@@ -61,11 +61,28 @@ class JobRow:
         return text
 
 
+_LOOKED_THROUGH = 30
+"""How many ended jobs are looked through for each that is shown."""
+
+
 def recent_jobs(now: datetime, *, limit: int = 20) -> list[JobRow]:
-    """What waits or runs, then the newest that ended."""
+    """What waits or runs, then the newest that ended.
+
+    Of scheduled looks that came to the same end, one after the other, the newest stands for all: a log that is
+    looked at four times a minute would leave no room for anything else.
+    """
     rows = Job.objects.select_related("requested_by")
     active = list(rows.filter(state__in=Job.ACTIVE)[:limit])
-    ended = list(rows.exclude(state__in=Job.ACTIVE)[: max(limit - len(active), 0)])
+    ended: list[Job] = []
+    newest: dict[tuple[str, str], tuple[str, str]] = {}
+    for job in rows.exclude(state__in=Job.ACTIVE)[: limit * _LOOKED_THROUGH]:
+        end = (job.state, job.result)
+        is_same = newest.get((job.kind, job.subject)) == end and job.state == Job.State.DONE
+        newest[job.kind, job.subject] = end
+        if len(active) + len(ended) == limit:
+            break
+        if not is_same or job.requested_by_id is not None:
+            ended.append(job)
     return [_row(job, now) for job in (*active, *ended)]
 
 

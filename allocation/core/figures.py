@@ -84,6 +84,7 @@ class ServiceRow:
     consumed_quantity: Decimal | None
     consumed_unit: str
     lines: int
+    is_estimated: bool = False
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,15 @@ def sentence(found: Egress, tenants: Mapping[str, str], span: str) -> str:
     return f"{text}."
 
 
+def sampled_words(found: Egress) -> str:
+    """That quantities are scaled from a sample, where they are."""
+    return (
+        "The log is a sample of the requests: quantities are scaled."
+        if any(row.is_sampled for row in found.rows)
+        else ""
+    )
+
+
 def egress_table(found: Egress, tenants: Mapping[str, str], currency: str) -> Table:
     """One row a host and path; ``tenants`` names whose a host is. Sizes are in GB of 10^9 bytes."""
     columns = (
@@ -67,7 +76,7 @@ def _row(row: PathEgress, tenant: str, currency: str) -> Row:
             Cell(tenant or None, reason="no tenant is known for this host"),
             Cell(row.host or None, reason="the log names no host"),
             Cell(row.path or None, reason="the log names no path"),
-            Cell(_gb(row.origin_bytes), note="sampled" if row.is_sampled else ""),
+            Cell(_gb(row.origin_bytes)),
             _cost(row, currency),
             Cell(_gb(row.edge_bytes)),
             Cell(reason="the cache saw no request") if row.hit is None else Cell(row.hit),

@@ -92,7 +92,7 @@ def _row(row: ServiceRow, amount: Decimal, link: Callable[[str, str], str], note
             Cell(row.list_cost)
             if row.list_cost is not None
             else Cell(reason="the source names no list price"),
-            Cell(amount),
+            Cell(amount, note="est." if row.is_estimated else ""),
             Cell(row.lines),
         )
     )

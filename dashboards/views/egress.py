@@ -36,6 +36,7 @@ def egress_page(request: HttpRequest, state: PageState) -> HttpResponse:
     currency = settings.REPORTING_CURRENCY
     context: dict[str, Any] = {
         "sentence": present.sentence(found, tenants, state.span),
+        "sampled": present.sampled_words(found),
         "unpriced": found.unpriced,
         "most": _SHOWN,
     }

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from finops.job_kinds import Report, Wanted
+from finops.job_kinds import JobError, Report, Wanted
+from ingestion.core.delivery import LoadRefusedError, SourceError
+from ingestion.core.pricing import PriceError
 from ingestion.estimating import JOB_KIND, SUBJECT, estimate, is_stale
 
 
@@ -25,8 +27,11 @@ class Estimate:
 
     @staticmethod
     def run(subject: str, arguments: Mapping[str, Any], report: Report) -> str:  # noqa: ARG004
-        """One estimate of everything."""
-        return str(estimate(progress=report))
+        """One estimate of everything. Raises ``JobError`` where usage or a price cannot be computed with."""
+        try:
+            return str(estimate(progress=report))
+        except (LoadRefusedError, PriceError, SourceError) as error:
+            raise JobError(str(error)) from None
 
 
 JOB = Estimate()

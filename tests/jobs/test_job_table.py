@@ -316,3 +316,17 @@ def test_any_order_of_events_keeps_one_holder_a_job(probe):
     run_state_machine_as_test(
         Table, settings=hypothesis_settings(max_examples=15, stateful_step_count=20, deadline=None)
     )
+
+
+def test_looks_that_came_to_the_same_end_are_shown_once_and_forgotten_after_a_week(probe):
+    for _ in range(3):
+        put()
+        Runner().work_off()
+    put("b")
+    Runner().work_off()
+    asked, _ = job_table.enqueue(kind="probe", subject="a", by=get_user_model().objects.create())
+    Runner().work_off()
+    # What a person asked for, then b, and the three looks at a: the same end as the asked-for one, so not again.
+    assert [row.subject for row in recent_jobs(clock.now())] == ["a", "b"]
+    assert job_table.forget_looks(before=clock.now() + timedelta(minutes=1)) == 4
+    assert [job.pk for job in Job.objects.all()] == [asked.pk]
