@@ -40,7 +40,11 @@ class Staged:
 
 
 def stage(
-    engine: duckdb.DuckDBPyConnection, file: SourceFile, facts: FileFacts, path: Path, hide: Redactor
+    engine: duckdb.DuckDBPyConnection,
+    file: SourceFile,
+    facts: FileFacts,
+    path: Path,
+    hide: Redactor,
 ) -> Staged:
     """``file`` as texts; ``path`` is where a CSV file is staged, which the caller removes when it is done.
 
@@ -63,7 +67,9 @@ def stage(
     return Staged(sql.staged_texts(str(path), columns, numbered=True), have, aside)
 
 
-def put_aside(file: SourceFile, row: dict[str, str], line: int, reason: str, hide: Redactor) -> Reject:
+def put_aside(
+    file: SourceFile, row: dict[str, str], line: int, reason: str, hide: Redactor
+) -> Reject:
     """A row that cannot be read, redacted, with its cost where that can be."""
     return Reject(
         file=file.key,

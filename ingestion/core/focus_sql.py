@@ -155,10 +155,7 @@ def _listed(have: Collection[str]) -> str:
         column.lake: _first([_text(name, have) for name in column.sources if name in have])
         for column in focus.COLUMNS
     }
-    listed |= {
-        f"t_{number.lake}": _amount(number.source, have)
-        for number in focus.NUMBERS
-    }
+    listed |= {f"t_{number.lake}": _amount(number.source, have) for number in focus.NUMBERS}
     listed |= {
         "start_text": _moment(focus.START, have),
         "end_text": _moment(focus.END, have),
