@@ -188,6 +188,7 @@ def load(place: Place) -> None:
     before = digest(place.files)
     ensure_connections(place)
     _ingest("aws_cur", place.files / "aws")
+    _ingest("focus", place.files / "focus" / "snowline")
     _ingest("revenue_csv", place.files / "revenue")
     _ingest("cloudflare_logpush", place.files / "cloudflare" / "http_requests")
     place.loaded.write_text(before, encoding="utf-8")
@@ -197,6 +198,7 @@ def ensure_connections(place: Place) -> None:
     """The demo's folders as connections, so that its worker looks at them on a schedule."""
     for slug, kind, folder, minutes in (
         ("aws-bills", "aws_cur", "aws", 60),
+        ("snowline-bills", "focus", "focus/snowline", 60),
         ("revenue", "revenue_csv", "revenue", 60),
         ("cloudflare-logs", "cloudflare_logpush", "cloudflare/http_requests", 1),
     ):

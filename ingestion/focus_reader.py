@@ -164,7 +164,7 @@ class FocusReader:
             f'SELECT DISTINCT trim("{focus.TAGS}") FROM {staged.relation} '
             f'WHERE "{focus.TAGS}" IS NOT NULL'
         ).fetchall()
-        bad = [(text,) for (text,) in texts if text != NULL and not is_readable_map(text)]
+        bad = [(text,) for (text,) in texts if text.lower() != NULL and not is_readable_map(text)]
         if bad:
             engine.executemany("INSERT INTO bad_tags VALUES (?)", bad)
 

@@ -63,7 +63,7 @@ def stage(
     ]
     if _write_strictly(file, facts, columns, path):
         return Staged(sql.staged_texts(str(path), columns, numbered=False), have)
-    aside = tuple(_write_slowly(file, facts, columns, path, hide))
+    aside = tuple(_write_slowly(file, facts, columns, path))
     return Staged(sql.staged_texts(str(path), columns, numbered=True), have, aside)
 
 
@@ -123,7 +123,7 @@ def _tables(stream: Any, header: Sequence[str], used: Sequence[str]) -> Iterator
             include_columns=list(used),
             column_types=dict.fromkeys(used, pa.string()),
             strings_can_be_null=True,
-            null_values=[NULL],
+            null_values=[NULL, NULL.upper()],
             quoted_strings_can_be_null=False,
             check_utf8=False,  # every byte was checked before it came here
         ),
@@ -143,7 +143,6 @@ def _write_slowly(
     facts: FileFacts,
     columns: Sequence[tuple[str, str]],
     path: Path,
-    hide: Redactor,
 ) -> Iterator[Reject]:
     """Write the rows that are rows, with their line numbers; give those that are none."""
     import pyarrow as pa  # noqa: PLC0415

@@ -15,8 +15,8 @@ from ingestion.core.tags import TagsError, parse_map
 
 _UTC = re.compile(r"(\+00:?00| UTC)$")
 _CURRENCY = re.compile(r"[A-Z]{3}")
-NULL = "NULL"
-"""How some exports print a missing value, without quotes."""
+NULL = "null"
+"""How some exports print a missing value, in either case."""
 
 UNKNOWN_CURRENCY = "XXX"
 """ISO 4217: no currency. For the amount of a row whose currency cannot be read."""
@@ -93,9 +93,9 @@ def row_currency(row: Mapping[str, str]) -> str:
 
 
 def text_of(row: Mapping[str, str], name: str) -> str:
-    """The trimmed text of a column, empty where there is none or it says ``NULL``."""
+    """The trimmed text of a column, empty where there is none or it says ``null``."""
     text = (row.get(name) or "").strip()
-    return "" if text == NULL else text
+    return "" if text.lower() == NULL else text
 
 
 def _moment(text: str) -> datetime | None:

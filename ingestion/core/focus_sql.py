@@ -177,7 +177,8 @@ def _bare(name: str, have: Collection[str]) -> str:
     """The column's text, NULL where it is empty or says so."""
     if name not in have:
         return "CAST(NULL AS VARCHAR)"
-    return f"nullif(nullif(trim({identifier(name)}), ''), {literal(NULL)})"
+    column = f"trim({identifier(name)})"
+    return f"CASE WHEN lower({column}) NOT IN ('', {literal(NULL)}) THEN {column} END"
 
 
 def _text(name: str, have: Collection[str]) -> str:
