@@ -127,6 +127,7 @@ def _export(folder: Path) -> Path:
         "FINOPS_LAKE_URL": str(folder / "lake"),
         "FINOPS_READ_DOTENV": "0",
         "LOG_LEVEL": "WARNING",
+        "ALLOWED_HOSTS": "localhost",
         "SECRET_KEY": secrets.token_urlsafe(45),
     }
     files, out = folder / "files", folder / "export.parquet"

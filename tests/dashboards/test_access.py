@@ -16,12 +16,13 @@ PAGES = [
     "/unallocated/lines/",
     "/workers-cpu/",
     "/reconciliation/",
+    "/reconciliation/focus-1.2/?period=2026-04",
     "/data-health/",
     "/data-health/work/",
     "/data-health/restatements/1/",
     "/data-health/deliveries/1/rejects/",
 ]
-COMPANY_ONLY = ["/unallocated/lines/", *PAGES[-6:]]
+COMPANY_ONLY = ["/unallocated/lines/", *PAGES[-7:]]
 ABSENT = 2
 """The last pages are about rows that this company does not have."""
 ACTIONS = [
