@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from allocation.core.focus_export import VERSIONS, FileFormat, query
+from allocation.core.focus_export import VERSIONS, FileFormat, main_categories, query
 from allocation.core.keys import DIMENSIONS
 from allocation.core.sql import KEY, parquet, pool_rule
 from allocation.models import LedgerMonth
@@ -172,6 +172,7 @@ def _lines(
                    CASE WHEN x_pool = '' THEN tenant_confidence ELSE 0 END AS tenant_confidence
             FROM {charges} AS charges JOIN {allocated} AS allocated USING ({", ".join(KEY)}))
          LEFT JOIN tenant_names ON slug = tenant
+         LEFT JOIN {main_categories(charges)} ON of_service IS NOT DISTINCT FROM service_name
          {where})
     """
 

@@ -121,7 +121,7 @@ class FocusReader:
         target = self.folder / f"part-{number:05d}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            staged = stage(engine, file, self.facts[file.key], path, self.redactor)
+            staged = stage(engine, file, self.facts[file.key], path)
             is_first, period = self._period(engine, staged)
             if is_first:
                 self._put_aside(list(staged.aside))
@@ -228,7 +228,7 @@ def months_of(file: SourceFile, facts: FileFacts, scratch: Path) -> tuple[date, 
     path = scratch / f"months-{facts.sha256}.parquet"
     try:
         with _damage_of(file), connect() as engine:
-            staged = stage(engine, file, only, path, redactor())
+            staged = stage(engine, file, only, path)
             found: list[Any] = engine.execute(sql.months(staged.relation, DUCKDB)).fetchall()
     finally:
         path.unlink(missing_ok=True)

@@ -40,11 +40,7 @@ class Staged:
 
 
 def stage(
-    engine: duckdb.DuckDBPyConnection,
-    file: SourceFile,
-    facts: FileFacts,
-    path: Path,
-    hide: Redactor,
+    engine: duckdb.DuckDBPyConnection, file: SourceFile, facts: FileFacts, path: Path
 ) -> Staged:
     """``file`` as texts; ``path`` is where a CSV file is staged, which the caller removes when it is done.
 

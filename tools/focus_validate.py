@@ -160,9 +160,7 @@ def _judge(output: str) -> int:
         print(output[-3000:], file=sys.stderr)
         msg = "The FOCUS validator printed no summary."
         raise CheckError(msg)
-    failed = {
-        found[1]: found[2] for found in _FAILED.finditer(output) if _PARENT not in found[2]
-    }
+    failed = {found[1]: found[2] for found in _FAILED.finditer(output) if _PARENT not in found[2]}
     if int(summary[3]) and not failed:
         msg = "The FOCUS validator counts failures and names none: its output has another form now."
         raise CheckError(msg)

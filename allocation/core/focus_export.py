@@ -150,7 +150,10 @@ COLUMNS: tuple[Column, ...] = (
         f"CASE WHEN {_AWS} AND commitment_discount_category = 'Spend' THEN 'Savings Plan' "
         f"WHEN {_AWS} THEN 'Reservation' ELSE 'Commitment' END",
     ),
-    _committed("CommitmentDiscountUnit", "nullif(commitment_discount_unit, '')"),
+    _committed(
+        "CommitmentDiscountUnit",
+        "CASE WHEN commitment_discount_quantity IS NOT NULL THEN nullif(commitment_discount_unit, '') END",
+    ),
     Column("ConsumedQuantity", _CONSUMED, Kind.AMOUNT),
     Column("ConsumedUnit", f"CASE WHEN ({_CONSUMED}) IS NOT NULL THEN consumed_unit END"),
     Column("ContractedCost", _CONTRACTED, Kind.AMOUNT),
@@ -183,11 +186,11 @@ COLUMNS: tuple[Column, ...] = (
         f"CASE WHEN resource_id <> '' THEN coalesce(nullif(regexp_extract(resource_id, '{_ARN_TYPE}', 2), ''), "
         "nullif(service_name, ''), 'Resource') END",
     ),
-    _text("ServiceCategory", "service_category", "'Other'"),
+    _text("ServiceCategory", "main_category", "'Other'"),
     _text("ServiceName", "service_name", "service_provider_name", "source"),
     _text("ServiceProviderName", "service_provider_name", versions=("1.4",)),
     Column(
-        "ServiceSubcategory", "'Other (' || coalesce(nullif(service_category, ''), 'Other') || ')'"
+        "ServiceSubcategory", "'Other (' || coalesce(nullif(main_category, ''), 'Other') || ')'"
     ),
     _text("SkuId", "sku_id"),
     Column("SkuMeter", "CASE WHEN sku_id <> '' THEN nullif(x_usage_type, '') END"),
@@ -215,12 +218,28 @@ COLUMNS: tuple[Column, ...] = (
     _text("x_Operation", "x_operation"),
     _text("x_Pool", "x_pool"),
     _text("x_Product", "product"),
+    _text("x_ServiceCategory", "service_category"),
     _text("x_ServiceCode", "x_service_code"),
     _text("x_Team", "team"),
     _text("x_TenantId", "tenant"),
     _text("x_UsageType", "x_usage_type"),
 )
 """Every column that is exported, in the order of the file."""
+
+
+def main_categories(charges: str) -> str:
+    """Each service's category, that of most of its lines: FOCUS allows one for each ServiceName.
+
+    Ours may have more, as egress of a server is Networking: ``x_ServiceCategory`` has it line by line.
+    """
+    return f"""
+        (SELECT service_name AS of_service, service_category AS main_category
+         FROM (SELECT service_name, service_category,
+                      row_number() OVER (PARTITION BY service_name
+                                         ORDER BY count(*) DESC, service_category) AS place
+               FROM {charges} GROUP BY service_name, service_category)
+         WHERE place = 1)
+    """
 
 
 def columns(version: str) -> tuple[Column, ...]:
@@ -231,8 +250,8 @@ def columns(version: str) -> tuple[Column, ...]:
 def query(lines: str, version: str, file_format: FileFormat) -> str:
     """``SELECT`` of an export over ``lines``: charge lines joined with who bears them.
 
-    ``lines`` also have ``source``, ``cost_kind`` and ``tenant_name``. In CSV amounts and times are texts, and a
-    text that a spreadsheet would run as a formula begins with an apostrophe.
+    ``lines`` also have ``source``, ``cost_kind``, ``tenant_name`` and ``main_category``. In CSV amounts and times are
+    texts, and a text that a spreadsheet would run as a formula begins with an apostrophe.
     """
     listed = ", ".join(
         f"{_printed(column, file_format)} AS {column.name}" for column in columns(version)

@@ -67,7 +67,9 @@ def focus(request: HttpRequest, version: str) -> HttpResponseBase:
     """The charge lines of one billing period as a FOCUS file: needs the right to export."""
     check(request.user, Capability.EXPORT_FIGURES, company=True)
     try:
-        return focus_download(Wanted(period=parse_month(request.GET.get("period", "")), version=version))
+        return focus_download(
+            Wanted(period=parse_month(request.GET.get("period", "")), version=version)
+        )
     except (PeriodError, ExportError, SourceError) as error:
         context = {"sentence": str(error), "path": reverse("reconciliation")}
         return render(request, "dashboards/bad_address.html", context, status=400)

@@ -43,7 +43,7 @@ FREQUENCY = "ChargeFrequency"
 
 OWN_MARK = "x_AllocationRule"
 """A file with this column was exported by this product: it also has the columns in ``OWN``."""
-OWN_POOL, OWN_LINE_TYPE = "x_Pool", "x_LineItemType"
+OWN_POOL, OWN_LINE_TYPE, OWN_CATEGORY = "x_Pool", "x_LineItemType", "x_ServiceCategory"
 OWN_TAGS: dict[str, str] = {
     "tenant": "x_TenantId",
     "environment": "x_Environment",
@@ -51,7 +51,10 @@ OWN_TAGS: dict[str, str] = {
     "team": "x_Team",
 }
 """What an export of ours says of who bears a line, and the tag that it is read as; ``Tags`` itself goes first."""
-OWN: tuple[str, ...] = (OWN_MARK, OWN_POOL, OWN_LINE_TYPE, *OWN_TAGS.values())
+OWN: tuple[str, ...] = (
+    *(OWN_MARK, OWN_POOL, OWN_LINE_TYPE, OWN_CATEGORY),
+    *OWN_TAGS.values(),
+)
 
 COLUMNS: tuple[Column, ...] = (
     Column(

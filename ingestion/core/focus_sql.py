@@ -163,7 +163,9 @@ def _listed(have: Collection[str]) -> str:
         "billing_currency": f"upper({_first([_text(focus.CURRENCY, have)])})",
         "charge_category": _first([_text(focus.CATEGORY, have)]),
         "class_text": _first([_text(focus.CLASS, have)]),
-        "category_text": _first([_text(focus.SERVICE_CATEGORY, have)]),
+        "category_text": _first(
+            [_own(focus.OWN_CATEGORY, have), _text(focus.SERVICE_CATEGORY, have)]
+        ),
         "tags_text": _first([_bare(focus.TAGS, have)]),
         "own_tags": _own_tags(have),
         "own_pool": _first([_own(focus.OWN_POOL, have)]),

@@ -80,7 +80,7 @@ def test_amounts_are_plain_decimals_and_times_are_utc(bills):
 
 def test_each_line_names_its_tenant_the_rule_and_how_sure_it_is(bills):
     rows = rows_of(bills)
-    by_tenant: dict[str, set] = defaultdict(set)
+    by_tenant: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for one in rows:
         by_tenant[one["x_TenantId"]].add((one["x_AllocationRule"], one["x_AllocationConfidence"]))
     assert by_tenant["acme"] == {("tag tenant=acme v1", "1")}
@@ -166,7 +166,9 @@ def _figures(source: str) -> dict[str, tuple[Decimal, ...]]:
     from allocation.models import LedgerMonth
 
     sums: dict[str, tuple[Decimal, ...]] = {}
-    for one in LedgerMonth.objects.filter(source__slug=source, month=APRIL).select_related("tenant"):
+    for one in LedgerMonth.objects.filter(source__slug=source, month=APRIL).select_related(
+        "tenant"
+    ):
         key = one.tenant.slug if one.tenant else ""
         old = sums.get(key, (Decimal(0),) * 2)
         new = (one.billed_cost, one.effective_cost)
@@ -218,7 +220,9 @@ def test_our_own_export_loads_to_the_same_ledger(tmp_path, version, file_format)
 def test_whatever_the_amounts_export_and_import_agree(lines_, tmp_path_factory):
     folder = tmp_path_factory.mktemp("roundtrip")
     Load.objects.all().delete()
-    rows = [row(f"{cost:f}", Tags=json.dumps({"tenant": who} if who else {})) for cost, who in lines_]
+    rows = [
+        row(f"{cost:f}", Tags=json.dumps({"tenant": who} if who else {})) for cost, who in lines_
+    ]
     write(folder / "in" / "a.csv", rows)
     assert ingest(kind="focus", location=folder / "in").exit_code == 0
     out = folder / "out"
@@ -265,5 +269,5 @@ def test_the_pnl_of_a_tenant_is_the_sum_of_its_exported_lines(bills):
 def test_the_export_of_parquet_is_what_any_engine_reads(bills):
     out = bills / "export.parquet"
     write_focus(Wanted(APRIL, "1.2", FileFormat.PARQUET), out)
-    ((total,),) = duckdb.sql(f"SELECT sum(BilledCost) FROM read_parquet('{out}')").fetchall()
+    ((total,),) = duckdb.execute(f"SELECT sum(BilledCost) FROM read_parquet('{out}')").fetchall()
     assert total == Decimal("102.0576")

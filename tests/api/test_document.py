@@ -99,6 +99,7 @@ OPERATIONS = [
     ("GET", "deliveries"),
     ("GET", "deliveries/{delivery_id}"),
     ("GET", "deliveries/{delivery_id}/rejects"),
+    ("GET", "focus"),
     ("GET", "pnl"),
     ("GET", "reconciliation"),
     ("GET", "sources"),

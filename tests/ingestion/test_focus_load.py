@@ -7,6 +7,7 @@ import json
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -44,11 +45,11 @@ def load(folder: Path) -> IngestReport:
     return ingest(kind="focus", location=folder)
 
 
-def lines(*columns: str) -> list[tuple]:
+def lines(*columns: str) -> list[tuple[Any, ...]]:
     current = Load.objects.filter(state=Load.State.CURRENT)
     paths = list(lake.files("charges", current).paths)
     listed = ", ".join(columns)
-    return duckdb.sql(
+    return duckdb.execute(
         f"SELECT {listed} FROM read_parquet({paths}, hive_partitioning=false) ORDER BY ALL"
     ).fetchall()
 
@@ -75,12 +76,16 @@ def test_each_spec_example_keeps_its_figures(bills):
 
     for example in sorted((DATA / "focus_spec_examples").glob("*.csv")):
         rows = list(csv.DictReader(example.open(encoding="utf-8-sig")))
-        given_ = [{name.strip(): (value or "").strip() for name, value in one.items()} for one in rows]
+        given_ = [
+            {name.strip(): (value or "").strip() for name, value in one.items()} for one in rows
+        ]
         assert given_, example.name
         assert all("BilledCost" in one and "EffectiveCost" in one for one in given_)
         complete = []
         for number, one in enumerate(given_):
-            made = row(**{name: "" if value.lower() == "null" else value for name, value in one.items()})
+            made = row(
+                **{name: "" if value.lower() == "null" else value for name, value in one.items()}
+            )
             made |= {
                 "ChargePeriodStart": f"2026-04-01T{number:02}:00:00Z",
                 "ChargePeriodEnd": f"2026-04-01T{number + 1:02}:00:00Z",
@@ -93,7 +98,7 @@ def test_each_spec_example_keeps_its_figures(bills):
         assert load(folder).exit_code == 0, example.name
         current = Load.objects.get(source__identity=f"folder {example.stem}")
         paths = list(lake.files("charges", [current]).paths)
-        found = duckdb.sql(
+        found = duckdb.execute(
             "SELECT billed_cost, effective_cost, commitment_discount_status "
             f"FROM read_parquet({paths}) ORDER BY charge_period_start"
         ).fetchall()
@@ -147,7 +152,7 @@ def test_doubles_of_parquet_become_decimals_through_their_shortest_text(bills):
     ],
 )
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_a_bad_row_is_put_aside_with_its_reason_and_the_rest_is_loaded(  # noqa: PLR0917
+def test_a_bad_row_is_put_aside_with_its_reason_and_the_rest_is_loaded(
     bills, changed, reason, ending
 ):
     write(bills / f"rows.{ending}", [row("2"), row(**changed), row("3")])
@@ -171,7 +176,12 @@ def test_a_row_out_of_shape_is_put_aside(bills):
 
 
 def test_times_may_have_a_space_an_offset_of_zero_or_no_zone(bills):
-    starts = ("2026-04-01 00:00:00", "2026-04-01T00:00:00+00:00", "2026-04-01T00:00:00 UTC", "2026-04-01")
+    starts = (
+        "2026-04-01 00:00:00",
+        "2026-04-01T00:00:00+00:00",
+        "2026-04-01T00:00:00 UTC",
+        "2026-04-01",
+    )
     write(bills / "rows.csv", [row("1", ChargePeriodStart=start) for start in starts])
     assert load(bills).exit_code == 0
     assert set(lines("charge_period_start", "granularity")) == {(datetime(2026, 4, 1), "day")}  # noqa: DTZ001
@@ -288,9 +298,17 @@ def test_commitments_take_their_steps_of_the_bridge(bills):
     plan = {"CommitmentDiscountId": "plan-1", "CommitmentDiscountCategory": "Spend"}
     used = {**plan, "CommitmentDiscountStatus": "Used", "EffectiveCost": "7", "BilledCost": "0"}
     left = {**plan, "CommitmentDiscountStatus": "Unused", "EffectiveCost": "3", "BilledCost": "0"}
-    fee = {**plan, "ChargeCategory": "Purchase", "ChargeFrequency": "Recurring", "EffectiveCost": "0"}
+    fee = {
+        **plan,
+        "ChargeCategory": "Purchase",
+        "ChargeFrequency": "Recurring",
+        "EffectiveCost": "0",
+    }
     rows = [row(**used), row(**left), row("10", **fee), row("-2", ChargeCategory="Credit", Tags="")]
-    rows += [row("1", ChargeCategory="Tax"), row("-4", ChargeCategory="Adjustment", ChargeClass="Correction")]
+    rows += [
+        row("1", ChargeCategory="Tax"),
+        row("-4", ChargeCategory="Adjustment", ChargeClass="Correction"),
+    ]
     write(bills / "rows.csv", rows)
     assert load(bills).exit_code == 0
     steps = {step.step: (step.billed_cost, step.effective_cost) for step in bridge()}
