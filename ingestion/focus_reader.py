@@ -6,6 +6,7 @@ that it leaves out are named one by one. Memory is bounded by the engine's limit
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -223,15 +224,15 @@ def months_of(file: SourceFile, facts: FileFacts, scratch: Path) -> tuple[date, 
 
     Raises ``SourceError``, also where rows are there and none of them names a month.
     """
-    only = _only_period(facts)
     scratch.mkdir(parents=True, exist_ok=True)
-    path = scratch / f"months-{facts.sha256}.parquet"
-    try:
-        with _damage_of(file), connect() as engine:
-            staged = stage(engine, file, only, path)
-            found: list[Any] = engine.execute(sql.months(staged.relation, DUCKDB)).fetchall()
-    finally:
-        path.unlink(missing_ok=True)
+    # Named like what an engine spills, so that what a killed process leaves is swept with it.
+    with (
+        tempfile.TemporaryDirectory(prefix="engine-months-", dir=scratch) as folder,
+        _damage_of(file),
+        connect() as engine,
+    ):
+        staged = stage(engine, file, _only_period(facts), Path(folder) / "months.parquet")
+        found: list[Any] = engine.execute(sql.months(staged.relation, DUCKDB)).fetchall()
     months = tuple(month for (month,) in found if month is not None)
     if found and not months:
         msg = f"{file.key}: none of its rows names a month in {focus.PERIOD} that can be read."
