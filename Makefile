@@ -10,7 +10,7 @@ bin := .venv/bin
 # Settings for tools that only need to import the product: nothing of .env, no secrets.
 neutral := env FINOPS_READ_DOTENV=0 FINOPS_TESTING=1 DATABASE_URL= REDIS_URL= FINOPS_LAKE_URL=
 
-.PHONY: help setup run reset test check format lock e2e bench lint ingest detect exit-tests clean
+.PHONY: help setup run reset test check format lock e2e focus bench lint ingest detect exit-tests clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*  ## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
@@ -29,6 +29,9 @@ test: setup  ## run the tests on SQLite, or on DATABASE_URL and REDIS_URL (ARGS=
 
 e2e: setup  ## run the browser tests (needs Chromium)
 	$(bin)/python -m pytest --override-ini addopts="--strict-markers --strict-config -ra" tests/e2e $(ARGS)
+
+focus: setup  ## check our FOCUS export with the official validator (needs a Python of 3.12 or newer beside ours)
+	$(bin)/python tools/focus_validate.py
 
 lint: setup  ## style of Python, and of static/ and documents where node's packages are installed (npm ci)
 	$(bin)/ruff check .

@@ -191,6 +191,7 @@ def load(place: Place) -> None:
     before = digest(place.files)
     ensure_connections(place)
     demo_usage.ensure_origins(_seed(place))
+    _ingest("focus", place.files / "focus" / "snowline")
     _ingest("revenue_csv", place.files / "revenue")
     # As in life: logs come within minutes, the bill of the same hours later. So there is something to compare.
     _ingest("cloudflare_logpush", place.files / "cloudflare" / "http_requests")
@@ -204,6 +205,7 @@ def ensure_connections(place: Place) -> None:
     """The demo's folders as connections, so that its worker looks at them on a schedule."""
     for slug, kind, folder, minutes in (
         ("aws-bills", "aws_cur", "aws", 60),
+        ("snowline-bills", "focus", "focus/snowline", 60),
         ("revenue", "revenue_csv", "revenue", 60),
         ("cloudflare-logs", "cloudflare_logpush", "cloudflare/http_requests", 0),
     ):

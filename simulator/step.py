@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from simulator import cur, lines, logpush, resources, revenue, seeded, truth
+from simulator import cur, focus, lines, logpush, resources, revenue, seeded, truth
 from simulator.cur import SimulatedFile
 from simulator.lines import HOUR, Change, Month, Tally
 from simulator.truth import MonthTruth
@@ -152,7 +152,9 @@ def _deliver(
     chunks = tuple(
         cur.chunk_files(execution, lines.build(world, wanted, tally), controls.chunk_lines)
     )
+    invoice_id = f"SNOW-{period}" if closed else ""
+    bill = focus.focus_file(state.seed, month, wanted.until, invoice_id)
     told = truth.month_truth(period, execution.id, closed=closed, tally=tally)
     others = tuple(known for known in state.months if known.period != period)
     state = replace(state, executions=number, months=(*others, told))
-    return state, _Delivery(chunks, cur.manifest_files(world, execution, len(chunks)))
+    return state, _Delivery((*chunks, bill), cur.manifest_files(world, execution, len(chunks)))

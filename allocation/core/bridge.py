@@ -79,6 +79,7 @@ def query(charges: str) -> str:
     return f"""
         SELECT billing_currency,
                CASE WHEN x_derived <> '' THEN x_derived
+                    WHEN commitment_discount_status = 'Unused' THEN 'unused commitment'
                     WHEN x_split_parent <> '' THEN 'split cost rows'
                     WHEN x_line_item_type = 'Fee' AND commitment_discount_id <> ''
                         THEN 'reservation upfront fee'

@@ -69,7 +69,7 @@ def numbered(charges: str, allocated: str) -> tuple[str, ...]:
         SELECT CAST(row_number() OVER (ORDER BY {", ".join(BEARER)}) - 1 AS INTEGER) AS bearer, *
         FROM (SELECT {", ".join(BEARER)} FROM {allocated}
               UNION
-              SELECT {nobody}, {_pool_rule("x_pool")}, CAST(0 AS DECIMAL(4,2))
+              SELECT {nobody}, {pool_rule("x_pool")}, CAST(0 AS DECIMAL(4,2))
               FROM {charges} WHERE x_pool <> '')
         """,
         f"""
@@ -84,7 +84,7 @@ def numbered(charges: str, allocated: str) -> tuple[str, ...]:
                pools.bearer AS pool_bearer, found.*
         FROM (SELECT DISTINCT {", ".join(kind)} FROM {charges}) AS found
         LEFT JOIN bearers AS pools ON x_pool <> '' AND {is_nobody}
-             AND tenant_rule = {_pool_rule("x_pool")} AND tenant_confidence = 0
+             AND tenant_rule = {pool_rule("x_pool")} AND tenant_confidence = 0
         """,
     )
 
@@ -136,7 +136,8 @@ def _same(one: str, other: str, names: Sequence[str]) -> str:
     return " AND ".join(f"{one}.{name} IS NOT DISTINCT FROM {other}.{name}" for name in names)
 
 
-def _pool_rule(pool: str) -> str:
+def pool_rule(pool: str) -> str:
+    """The rule by which nobody bears a line of ``pool``, an expression."""
     return f"'pool ' || {pool} || ' v{POOL_VERSION}'"
 
 

@@ -6,9 +6,14 @@ from datetime import date
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import path
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import path, reverse
 
 from allocation.bridges import bridge
+from allocation.core.focus_export import VERSIONS
+from allocation.focus_download import focus_download
+from allocation.focus_export import ExportError, Wanted
 from allocation.reconciling import provider_months
 from allocation.selectors import reconciliation as read_reconciliation
 from dashboards.navigation import NavEntry
@@ -18,7 +23,8 @@ from dashboards.presenters import reconciliation as present
 from dashboards.presenters.bridge import bridge_table
 from dashboards.state import PageState, StateError
 from finops.core.periods import PeriodError, month_text, parse_month
-from finops.permissions import Capability, require
+from finops.permissions import Capability, check, require
+from ingestion.core.delivery import SourceError
 from ingestion.selectors import month_statuses
 
 NAV = NavEntry("Reconciliation", "reconciliation", 50, Capability.VIEW_RECONCILIATION)
@@ -44,6 +50,8 @@ def reconciliation(request: HttpRequest, state: PageState) -> HttpResponse:
         }
     table = present.reconciliation_table(rows, month_statuses(state.today))
     context["months"] = [(month_text(month), f"{month:%B %Y}") for month in months]
+    if month and rows:
+        context["focus_versions"] = VERSIONS
     return answer(
         request,
         state,
@@ -63,4 +71,20 @@ def _month(state: PageState) -> date | None:
         raise StateError(str(error)) from None
 
 
-urlpatterns = [path("reconciliation/", reconciliation, name="reconciliation")]
+@require(Capability.VIEW_RECONCILIATION)
+def focus(request: HttpRequest, version: str) -> HttpResponseBase:
+    """The charge lines of one billing period as a FOCUS file: needs the right to export."""
+    check(request.user, Capability.EXPORT_FIGURES, company=True)
+    try:
+        return focus_download(
+            Wanted(period=parse_month(request.GET.get("period", "")), version=version)
+        )
+    except (PeriodError, ExportError, SourceError) as error:
+        context = {"sentence": str(error), "path": reverse("reconciliation")}
+        return render(request, "dashboards/bad_address.html", context, status=400)
+
+
+urlpatterns = [
+    path("reconciliation/", reconciliation, name="reconciliation"),
+    path("reconciliation/focus-<str:version>/", focus, name="focus-export"),
+]

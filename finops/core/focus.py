@@ -20,15 +20,20 @@ class ChargeCategory(StrEnum):
 
 
 class ServiceCategory(StrEnum):
-    """FOCUS ServiceCategory: the core function of a service (the values that we map to)."""
+    """FOCUS ServiceCategory: the core function of a service, the closed list of 1.0 to 1.4."""
 
     ANALYTICS = "Analytics"
+    BUSINESS = "Business Applications"
     COMPUTE = "Compute"
     DATABASES = "Databases"
     DEVELOPER_TOOLS = "Developer Tools"
     IDENTITY = "Identity"
     INTEGRATION = "Integration"
+    INTERNET_OF_THINGS = "Internet of Things"
     MANAGEMENT = "Management and Governance"
+    MEDIA = "Media"
+    MIGRATION = "Migration"
+    MOBILE = "Mobile"
     MULTICLOUD = "Multicloud"
     NETWORKING = "Networking"
     SECURITY = "Security"

@@ -139,7 +139,7 @@ def parquet_texts(
     texts = {
         name: literal(same[name])
         if name in same
-        else _as_text(under.get(name, name), kind, dialect)
+        else column_text(under.get(name, name), kind, dialect)
         for name, kind in schema
     }
     if number_rows:
@@ -160,7 +160,8 @@ def table_texts(
     return _canonical(texts, table, dialect, PLACE)
 
 
-def _as_text(name: str, kind: str, dialect: Dialect) -> str:
+def column_text(name: str, kind: str, dialect: Dialect) -> str:
+    """A column of a delivered Parquet file as the text that a CSV form prints, a double as its shortest one."""
     column, upper = identifier(name), kind.upper()
     if upper.startswith("VARCHAR"):
         return column

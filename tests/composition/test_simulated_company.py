@@ -23,7 +23,7 @@ from finops.models import Tenant
 from ingestion.log_selectors import log_health
 from ingestion.services import ingest
 from ingestion.usage_models import UsageDay
-from simulator import logpush
+from simulator import focus, logpush
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
@@ -56,6 +56,25 @@ def test_the_ledger_equals_what_was_planted(truth):
         # The ledger keeps 8 decimals a row; what that leaves is the named residual.
         borne = EXACT.add(pnls[tenant].cost, pnls[tenant].credits)
         assert abs(EXACT.subtract(borne, Decimal(planted))) < Decimal("0.00001")
+
+
+def test_the_database_vendors_bill_is_the_third_provider(tmp_path):
+    company, month = tmp_path / "company", datetime(2026, 4, 1, tzinfo=UTC)
+    call_command(
+        *("simulate", "--out", str(company), "--months", "1", "--end", "2026-04-09T00:00:00Z"),
+        stdout=io.StringIO(),
+    )
+    assert ingest(kind="focus", location=company / "focus" / "snowline").exit_code == 0
+    planted = list(focus.charges(7, month, datetime(2026, 4, 9, tzinfo=UTC)))
+    (row,) = reconciliation()
+    assert (row.source, row.lines, row.difference) == ("focus-snowline", len(planted), 0)
+    assert row.source_total == exact_sum(charge.cost for charge in planted)
+    pnls = pnl_by_tenant(Slice(window=Window(date(2026, 4, 1), date(2026, 5, 1))))
+    nobodys = exact_sum(charge.cost for charge in planted if not charge.tenant)
+    assert row.unallocated == nobodys
+    for tenant in focus.CUSTOMERS:
+        own = exact_sum(charge.cost for charge in planted if charge.tenant == tenant)
+        assert pnls[tenant].cost == own, tenant
 
 
 def test_the_bridge_spreads_the_savings_plan_over_what_used_it(truth):

@@ -19,12 +19,13 @@ PAGES = [
     "/audit-log/",
     "/month-close/",
     "/reconciliation/",
+    "/reconciliation/focus-1.2/?period=2026-04",
     "/data-health/",
     "/data-health/work/",
     "/data-health/restatements/1/",
     "/data-health/deliveries/1/rejects/",
 ]
-COMPANY_ONLY = ["/unallocated/lines/", *PAGES[-9:]]
+COMPANY_ONLY = ["/unallocated/lines/", *PAGES[-10:]]
 DOWNLOADS = ["/month-close/2026-03/journal.csv"]
 CLOSING = ["/month-close/2026-03/close/", "/month-close/2026-03/reopen/"]
 ABSENT = 2

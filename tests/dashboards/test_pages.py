@@ -291,3 +291,19 @@ def test_a_page_asks_no_more_for_more_tenants(alice, django_assert_max_num_queri
     with django_assert_max_num_queries(most) as many:
         html(alice, url)
     assert len(many) <= len(few)
+
+
+def test_the_month_can_be_downloaded_as_focus(alice):
+    page = alice.get("/reconciliation/?period=2026-04").content.decode()
+    assert 'href="/reconciliation/focus-1.4/?period=2026-04"' in page
+    response = alice.get("/reconciliation/focus-1.4/?period=2026-04")
+    assert response["Content-Disposition"] == 'attachment; filename="focus-1.4_2026-04.csv.gz"'
+    assert b"".join(response.streaming_content)[:2] == b"\x1f\x8b"
+    for address, words in (
+        ("focus-1.2/?period=2020-01", "No bill of 2020-01 is loaded"),
+        ("focus-1.2/?period=soon", "soon"),
+        ("focus-9/?period=2026-04", "FOCUS 9 cannot be written"),
+    ):
+        refused = alice.get(f"/reconciliation/{address}")
+        assert refused.status_code == 400
+        assert words in refused.content.decode()

@@ -28,7 +28,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """The options."""
         parser.add_argument(
-            "--source", required=True, help="what it is: aws_cur, revenue_csv, cloudflare_logpush"
+            "--source",
+            required=True,
+            help="what it is: aws_cur, focus, revenue_csv, cloudflare_logpush",
         )
         parser.add_argument(
             "--from",
