@@ -14,7 +14,7 @@ from finops.models import Tenant
 from finops.money import MoneyField
 
 # Django looks for an app's tables here alone; these rooms hold the others.
-from ingestion import cloudflare_models, price_models, usage_api_models, usage_models  # noqa: F401
+from ingestion import cloudflare_models, price_models, tsa_models, usage_api_models, usage_models  # noqa: F401
 
 
 class Connection(models.Model):
