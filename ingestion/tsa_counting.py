@@ -27,6 +27,7 @@ class Change:
     sums: Counter[tuple[datetime, str, str, str]] = field(default_factory=Counter)
 
     def count(self, token: TsaToken, sign: int) -> None:
+        """Put a token into the sums (1) or take it out (-1), as it stands now."""
         hour = token.at.replace(minute=0, second=0, microsecond=0)
         kind = "tokens" if Status(token.status).has_token else "rejections"
         self.sums[hour, token.tenant, token.account, kind] += sign

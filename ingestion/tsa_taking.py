@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -21,7 +20,6 @@ from ingestion.taking import source_of
 from ingestion.tsa_models import TsaObject
 from ingestion.tsa_services import count_tokens, take_assets
 
-logger = logging.getLogger(__name__)
 
 _AT_ONCE = 500
 _MOST_SAID = 20

@@ -66,7 +66,7 @@ class TsaNdjson:
         slots = Slots()
         try:
             for one in objects:
-                yield from _file(location, one, slots, rules, now, advance)
+                yield from _file(location, one, slots, rules=rules, now=now, advance=advance)
         finally:
             slots.close()
 
@@ -75,6 +75,7 @@ def _file(
     location: Location,
     one: TokenObject,
     slots: Slots,
+    *,
     rules: TenantRules,
     now: datetime,
     advance: Callable[[int], None],
