@@ -20,7 +20,6 @@ from ingestion.taking import source_of
 from ingestion.tsa_models import TsaObject
 from ingestion.tsa_services import count_tokens, take_assets
 
-
 _AT_ONCE = 500
 _MOST_SAID = 20
 """Problems of one look that are said one by one; the rows put aside hold them all."""

@@ -34,7 +34,9 @@ def source(name: str = "robot") -> Source:
 
 
 def take(*records: TokenRecord, **more: Any):
-    return count_tokens(source=more.pop("source", None) or source(), records=records, now=NOW, **more)
+    return count_tokens(
+        source=more.pop("source", None) or source(), records=records, now=NOW, **more
+    )
 
 
 def sums(model: type[TsaHour] | type[TsaDay] = TsaDay) -> dict[str, tuple[int, int, int]]:

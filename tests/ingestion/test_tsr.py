@@ -113,8 +113,7 @@ def test_a_response_with_any_byte_changed_is_refused_or_read(place, byte, cut):
 def _quietly(content: bytes) -> None:
     try:
         found = read_response(content, now=LATER)
-    except RefusedError as error:
-        assert str(error)
-    else:
-        assert found.status.has_token == bool(found.at)
-        assert found.at is None or found.at < LATER + timedelta(minutes=11)
+    except RefusedError:
+        return
+    assert found.status.has_token == bool(found.at)
+    assert found.at is None or found.at < LATER + timedelta(minutes=11)
