@@ -9,12 +9,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
-from django.db.models import Max, Q, Sum
+from django.db.models import Q, Sum
 
 from finops.core.periods import add_months, days_in_month
 from finops.models import Tenant
 from ingestion.core.forecast import MOST_ORIGINS, WEEKS, Projection, project
 from ingestion.core.pricing import Price
+from ingestion.core.tsa import Status
 from ingestion.core.tsa_contract import (
     Contract,
     Utilisation,
@@ -77,7 +78,7 @@ class ContractMonth:
 
 @dataclass(frozen=True)
 class StampMonth:
-    """All of one month; ``as_of`` is the newest response that was counted, ``by_day`` the tokens of its days.
+    """All of one month; ``as_of`` is the newest token that was counted, ``by_day`` the tokens of its days.
 
     ``projection`` is of all tokens, whoever's contract covers them.
     """
@@ -104,7 +105,7 @@ def stamp_month(month: date, *, now: datetime) -> StampMonth:
     """The month that begins with ``month`` (its 1st), as it is known ``now``."""
     end = add_months(month, 1)
     contracts = current_contracts()
-    as_of = TsaToken.objects.aggregate(newest=Max("at"))["newest"]
+    as_of = _newest()
     rows = list(
         TsaDay.objects.filter(day__gte=month, day__lt=end)
         .order_by()
@@ -146,6 +147,13 @@ def stamp_month(month: date, *, now: datetime) -> StampMonth:
         projection=_projection(Q(), month, as_of),
         by_day=dict(by_day),
     )
+
+
+def _newest() -> datetime | None:
+    """The time of the newest token; a rejection may bear the time at which it was seen."""
+    granted = TsaToken.objects.filter(status__lte=Status.GRANTED_WITH_MODS)
+    newest: datetime | None = granted.order_by("-at").values_list("at", flat=True).first()
+    return newest
 
 
 def _contract_month(

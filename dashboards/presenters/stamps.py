@@ -67,7 +67,7 @@ def _ends(found: StampMonth, *, is_open: bool) -> str:
     )
     if projection.low is not None and projection.high is not None:
         low, high = numbers.grouped(projection.low), numbers.grouped(projection.high)
-        text += f", four times out of five with {low} to {high}"
+        text += f", four times out of five between {low} and {high}"
     return f"{text}{_against(found, projection.point)}."
 
 
@@ -172,7 +172,7 @@ def tenants_table(found: StampMonth, links: Mapping[str, str]) -> Table:
         Column("tenant", "Tenant"),
         Column("tokens", "Tokens", Kind.NUMBER),
         Column("assets", "Assets", Kind.NUMBER),
-        Column("per_assets", "Per 1,000 assets", Kind.NUMBER, title="Tokens per 1,000 assets"),
+        Column("per_assets", "Per 1,000 assets", Kind.EXACT, title="Tokens per 1,000 assets"),
         Column("duplicates", "Duplicates", Kind.NUMBER, title="Tokens for a digest that had one"),
         Column("rejections", "Rejections", Kind.NUMBER, title="Responses without a token"),
         *money,
@@ -199,7 +199,7 @@ def _tenant_cells(
         name,
         Cell(one.tokens, note=partly if one.costs else ""),
         Cell(one.assets, reason=reason),
-        Cell(None if per is None else decimal(per, 1), reason=reason),
+        Cell(None if per is None else decimal(per, 2), reason=reason),
         Cell(one.duplicates),
         Cell(one.rejections),
         *(
@@ -229,7 +229,7 @@ def _totals(found: StampMonth) -> list[Row]:
                 title="What rounding each line to cents leaves against the exact total",
             )
         )
-    per = decimal(Fraction(kept * 1000, assets), 1) if assets else None
+    per = decimal(Fraction(kept * 1000, assets), 2) if assets else None
     rows.append(
         Row(
             (

@@ -75,7 +75,7 @@ class StampMonthSerializer(serializers.Serializer[Any]):
     """Time stamps of one month."""
 
     month = serializers.CharField(help_text="YYYY-MM.")
-    as_of = serializers.DateTimeField(allow_null=True, help_text="Newest response counted.")
+    as_of = serializers.DateTimeField(allow_null=True, help_text="Time of the newest token.")
     tokens = serializers.IntegerField()
     projection = ProjectionSerializer(allow_null=True)
     tenants = TenantStampsSerializer(many=True)

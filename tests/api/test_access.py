@@ -27,6 +27,9 @@ STORY = {
     "api-pnl": ("pnl", {"GET": Capability.VIEW_PNL}),
     "api-reconciliation": ("reconciliation", {"GET": Capability.VIEW_RECONCILIATION}),
     "api-sources": ("sources", {"GET": Capability.VIEW_RECONCILIATION}),
+    "api-tsa-assets": ("tsa/assets", {"POST": Capability.SEND_USAGE}),
+    "api-tsa-tokens": ("tsa/tokens", {"POST": Capability.SEND_USAGE}),
+    "api-tsa-usage": ("tsa/usage", {"GET": Capability.VIEW_RECONCILIATION}),
     "api-usage": (
         "usage",
         {"GET": Capability.VIEW_CHARGE_LINES, "POST": Capability.SEND_USAGE},

@@ -15,13 +15,14 @@ PAGES = [
     "/tenants/acme/lines/",
     "/unallocated/lines/",
     "/workers-cpu/",
+    "/time-stamps/",
     "/reconciliation/",
     "/data-health/",
     "/data-health/work/",
     "/data-health/restatements/1/",
     "/data-health/deliveries/1/rejects/",
 ]
-COMPANY_ONLY = ["/unallocated/lines/", *PAGES[-6:]]
+COMPANY_ONLY = ["/unallocated/lines/", *PAGES[-7:]]
 ABSENT = 2
 """The last pages are about rows that this company does not have."""
 ACTIONS = [
@@ -39,6 +40,7 @@ def test_every_page_is_in_this_story():
         "Overview",
         "Tenants",
         "Workers CPU",
+        "Time stamps",
         "Reconciliation",
         "Data health",
         "Admin",
@@ -135,11 +137,19 @@ def test_the_navigation_holds_what_one_may_open(alice, erin, dora):
         page = client.get("/").content.decode()
         return [entry.label for entry in nav_entries() if f">{entry.label}</a></li>" in page]
 
-    assert rooms(alice) == ["Overview", "Tenants", "Workers CPU", "Reconciliation", "Data health"]
+    assert rooms(alice) == [
+        "Overview",
+        "Tenants",
+        "Workers CPU",
+        "Time stamps",
+        "Reconciliation",
+        "Data health",
+    ]
     assert rooms(erin) == [
         "Overview",
         "Tenants",
         "Workers CPU",
+        "Time stamps",
         "Reconciliation",
         "Data health",
         "Admin",

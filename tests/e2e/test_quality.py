@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.dashboards.stamps import load_stamps
 from tests.dashboards.usage import load_usage
 from tests.dashboards.world import load_rejects
 
@@ -22,6 +23,8 @@ PAGES = {
     "lines": f"/tenants/acme/lines/?{APRIL}&environment=staging",
     "unallocated": f"/unallocated/lines/?{APRIL}",
     "workers": "/workers-cpu/?from=2026-04-29&to=2026-04-30",
+    "time stamps": "/time-stamps/?period=2026-04",
+    "no time stamps": "/time-stamps/?period=2026-02",
     "reconciliation": "/reconciliation/",
     "no data": "/tenants/acme/?period=2025-01",
     "data health": "/data-health/",
@@ -45,6 +48,7 @@ def rejects_id(tmp_path: Path) -> int:
 
     load_rejects(tmp_path)
     load_usage()
+    load_stamps()
     return Delivery.objects.get(rejected_rows__gt=0).pk
 
 
