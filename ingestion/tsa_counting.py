@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from ingestion.core.tsa import Status
@@ -18,21 +18,26 @@ _BATCH = 500
 _SUMS = ("tokens", "rejections", "duplicates")
 
 
+Sum = tuple[int, datetime, str, str, str]
+"""Source, hour, tenant, account, and which of ``_SUMS``."""
+
+
 @dataclass
 class Change:
     """What a batch does to rows and sums."""
 
     made: dict[bytes, TsaToken] = field(default_factory=dict)
     moved: dict[int, TsaToken] = field(default_factory=dict)
-    sums: Counter[tuple[datetime, str, str, str]] = field(default_factory=Counter)
+    sums: Counter[Sum] = field(default_factory=Counter)
 
     def count(self, token: TsaToken, sign: int) -> None:
         """Put a token into the sums (1) or take it out (-1), as it stands now."""
         hour = token.at.replace(minute=0, second=0, microsecond=0)
         kind = "tokens" if Status(token.status).has_token else "rejections"
-        self.sums[hour, token.tenant, token.account, kind] += sign
+        where = (token.source_id, hour, token.tenant, token.account)
+        self.sums[*where, kind] += sign
         if token.is_duplicate:
-            self.sums[hour, token.tenant, token.account, "duplicates"] += sign
+            self.sums[*where, "duplicates"] += sign
 
 
 def write_change(change: Change) -> None:
@@ -105,15 +110,18 @@ def _earliest(key: bytes, change: Change) -> TsaToken | None:
     return rows.order_by("at", "identity").first()
 
 
-def _add_sums(sums: Counter[tuple[datetime, str, str, str]]) -> None:
+def _add_sums(sums: Counter[Sum]) -> None:
     by_hour: dict[tuple[datetime, str, str], Counter[str]] = defaultdict(Counter)
-    by_day: dict[tuple[datetime, str, str], Counter[str]] = defaultdict(Counter)
-    for (hour, tenant, account, kind), number in sums.items():
+    by_day: dict[tuple[int, date, str, str], Counter[str]] = defaultdict(Counter)
+    for (source, hour, tenant, account, kind), number in sums.items():
         by_hour[hour, tenant, account][kind] += number
-        by_day[hour.replace(hour=0), tenant, account][kind] += number
+        by_day[source, hour.date(), tenant, account][kind] += number
+    tenants = {tenant for _, _, tenant, _, _ in sums}
     hours = {
         (row.hour, row.tenant, row.account): row
-        for row in TsaHour.objects.filter(hour__in={hour for hour, _, _ in by_hour})
+        for row in TsaHour.objects.filter(
+            hour__in={hour for hour, _, _ in by_hour}, tenant__in=tenants
+        )
     }
     _upsert(
         TsaHour,
@@ -123,15 +131,19 @@ def _add_sums(sums: Counter[tuple[datetime, str, str, str]]) -> None:
         ],
     )
     days = {
-        (row.day, row.tenant, row.account): row
-        for row in TsaDay.objects.filter(day__in={start.date() for start, _, _ in by_day})
+        (row.source_id, row.day, row.tenant, row.account): row
+        for row in TsaDay.objects.filter(
+            source__in={source for source, *_ in by_day},
+            day__in={day for _, day, _, _ in by_day},
+            tenant__in=tenants,
+        )
     }
     _upsert(
         TsaDay,
         [
             (
-                days.get((key[0].date(), key[1], key[2]))
-                or TsaDay(day=key[0].date(), tenant=key[1], account=key[2]),
+                days.get(key)
+                or TsaDay(source_id=key[0], day=key[1], tenant=key[2], account=key[3]),
                 added,
             )
             for key, added in by_day.items()

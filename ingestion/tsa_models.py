@@ -10,6 +10,8 @@ from finops.money import MoneyField
 
 KIND = "tsa_api"
 """The kind of the sources that are sent through the API, one for each token's name."""
+KINDS = (KIND, "tsa_ndjson", "tsa_responses")
+"""Every kind of source that tokens are counted for."""
 
 
 class TsaLedger(models.Model):
@@ -53,7 +55,7 @@ class TsaToken(models.Model):
                 name="one_first_token_per_digest",
             )
         ]
-        indexes = [models.Index(fields=["at"], name="tsa_token_at")]
+        indexes = [models.Index(fields=["source", "at"], name="tsa_token_source_at")]
 
     def __str__(self) -> str:
         return f"{bytes(self.identity).hex()[:16]} {self.at:%Y-%m-%d %H:%M:%S}"
@@ -90,14 +92,19 @@ class TsaHour(_Sums):
 
 
 class TsaDay(_Sums):
-    """Tokens of one day: what pages, contracts and forecasts read."""
+    """Tokens of one day of one source: what pages, contracts and forecasts read."""
 
+    source = models.ForeignKey(
+        "ingestion.Source", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     day = models.DateField(help_text="UTC.")
 
     class Meta:
-        ordering = ["day", "tenant", "account"]
+        ordering = ["day", "source", "tenant", "account"]
         constraints = [
-            models.UniqueConstraint(fields=["day", "tenant", "account"], name="one_row_per_tsa_day")
+            models.UniqueConstraint(
+                fields=["day", "source", "tenant", "account"], name="one_row_per_tsa_day"
+            )
         ]
 
     def __str__(self) -> str:

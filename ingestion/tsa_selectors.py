@@ -9,9 +9,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
-from django.db.models import Q, Sum
+from django.db.models import Min, OuterRef, Q, Subquery, Sum
 
-from finops.core.periods import add_months, days_in_month
+from finops.core.periods import Window, add_months, days_in_month
 from finops.models import Tenant
 from ingestion.core.forecast import MOST_ORIGINS, WEEKS, Projection, project
 from ingestion.core.pricing import Price
@@ -25,8 +25,10 @@ from ingestion.core.tsa_contract import (
     utilisation,
     value_of_saving,
 )
+from ingestion.models import Source
 from ingestion.tsa_contracts import covering, current_contracts, tokens_of
-from ingestion.tsa_models import TenantAssets, TsaDay, TsaHour, TsaToken
+from ingestion.tsa_models import KINDS, TenantAssets, TsaDay, TsaHour, TsaToken
+from ingestion.usage_selectors import SentDays
 
 _HISTORY = timedelta(days=31 + MOST_ORIGINS + 7 * WEEKS)
 
@@ -149,11 +151,26 @@ def stamp_month(month: date, *, now: datetime) -> StampMonth:
     )
 
 
+def newest_token() -> Subquery:
+    """The time of a source's newest token, to annotate sources with; a rejection may bear when it was seen."""
+    granted = TsaToken.objects.filter(source=OuterRef("pk"), status__lte=Status.GRANTED_WITH_MODS)
+    return Subquery(granted.order_by("-at").values("at")[:1])
+
+
+def days_with_stamps(window: Window) -> dict[int, SentDays]:
+    """The days of the window that each source has tokens for, and its first day; by the source's id."""
+    tokens = TsaDay.objects.filter(tokens__gt=0).order_by()
+    first = dict(tokens.values_list("source").annotate(first=Min("day")))
+    days: dict[int, set[date]] = {source: set() for source in first}
+    within = tokens.filter(day__gte=window.start, day__lt=window.end)
+    for source, day in within.values_list("source", "day").distinct():
+        days[source].add(day)
+    return {source: SentDays(day, days[source]) for source, day in first.items()}
+
+
 def _newest() -> datetime | None:
-    """The time of the newest token; a rejection may bear the time at which it was seen."""
-    granted = TsaToken.objects.filter(status__lte=Status.GRANTED_WITH_MODS)
-    newest: datetime | None = granted.order_by("-at").values_list("at", flat=True).first()
-    return newest
+    rows = Source.objects.filter(kind__in=KINDS).annotate(newest=newest_token())
+    return max((at for at in rows.values_list("newest", flat=True) if at), default=None)
 
 
 def _contract_month(

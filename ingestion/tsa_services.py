@@ -24,6 +24,7 @@ from ingestion.models import Delivery, RejectedRow, Source
 from ingestion.tsa_counting import Change, write_change
 from ingestion.tsa_models import (
     KIND,
+    KINDS,
     TenantAssets,
     TsaLedger,
     TsaObject,
@@ -170,7 +171,10 @@ def forget_old(*, now: datetime) -> int:
         if ledger.kept_from is None or ledger.kept_from < before:
             ledger.kept_from = before
             ledger.save(update_fields=["kept_from"])
-        gone, _ = TsaToken.objects.filter(at__lt=ledger.kept_from).delete()
+        gone = 0
+        for source in Source.objects.filter(kind__in=KINDS):
+            old = TsaToken.objects.filter(source=source, at__lt=ledger.kept_from)
+            gone += old.delete()[0]
         TsaObject.objects.filter(taken_at__lt=before).delete()
     return gone
 

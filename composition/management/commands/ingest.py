@@ -28,7 +28,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """The options."""
         parser.add_argument(
-            "--source", required=True, help="what it is: aws_cur, revenue_csv, cloudflare_logpush"
+            "--source",
+            required=True,
+            help="what it is: aws_cur, revenue_csv, cloudflare_logpush, tsa_ndjson, tsa_responses",
         )
         parser.add_argument(
             "--from",
