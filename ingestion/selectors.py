@@ -68,8 +68,8 @@ def freshness(now: datetime) -> Freshness:
     """How new the data of every active source is, on ``now``.
 
     A bill is as new as the newest usage in it, as is what clients send; a log is as new as its newest event,
-    time stamps as their newest token, an API as what was last read of it whole; revenue is as new as its last delivery, and late only when it
-    never came. ``as_of`` is what bills say.
+    time stamps as their newest token, an API as what was last read of it whole; revenue is as new as its last
+    delivery, and late only when it never came. ``as_of`` is what bills say.
     """
     current = Q(loads__state=Load.State.CURRENT)
     loaded = Q(deliveries__state=Delivery.State.LOADED)
