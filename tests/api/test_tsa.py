@@ -104,7 +104,13 @@ def test_a_tenant_that_is_new_appears(erin, post):
 
 
 def test_a_body_that_is_no_batch_is_refused(erin, post):
-    for body in ([], {"records": []}, {"records": [token()], "more": 1}, {"records": "x"}):
+    bodies: tuple[Any, ...] = (
+        [],
+        {"records": []},
+        {"records": [token()], "more": 1},
+        {"records": 1},
+    )
+    for body in bodies:
         assert post(erin, body=body).status_code == 400
     too_many = [token(n) for n in range(settings.API_TSA_MAX_RECORDS + 1)]
     assert "1 to 5000 records" in str(post(erin, *too_many).json())
