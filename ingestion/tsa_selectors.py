@@ -30,6 +30,8 @@ from ingestion.tsa_contracts import covering, current_contracts, tokens_of
 from ingestion.tsa_models import KINDS, TenantAssets, TsaDay, TsaHour, TsaToken
 from ingestion.usage_selectors import SentDays
 
+_FAR = timedelta(days=62)
+"""How far beyond the newest token a month may end that is projected."""
 _HISTORY = timedelta(days=31 + MOST_ORIGINS + 7 * WEEKS)
 
 
@@ -211,6 +213,8 @@ def _projection(covered: Q, month: date, as_of: datetime | None) -> Projection |
     if as_of is None:
         return None
     end = add_months(month, 1)
+    if end - as_of.date() > _FAR:
+        return None
     last = min(as_of.date(), end) - timedelta(days=1)
     history: dict[date, int] = dict(
         TsaDay.objects.filter(covered, day__gt=last - _HISTORY, day__lt=end)

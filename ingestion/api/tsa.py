@@ -112,8 +112,13 @@ class StampReceiptSerializer(serializers.Serializer[Any]):
 class StampQuery(Query):
     """Which month."""
 
-    month = serializers.CharField(
-        required=False, max_length=7, help_text="YYYY-MM; without it the present one."
+    month = serializers.RegexField(
+        r"^20[0-9]{2}-(0[1-9]|1[0-2])$",
+        required=False,
+        help_text="YYYY-MM, not to come; without it the present one.",
+        error_messages={
+            "invalid": "This is not a month: write it as YYYY-MM, for example 2026-04."
+        },
     )
 
 

@@ -99,6 +99,12 @@ def test_the_chart_holds_what_the_table_holds(stamps, alice):
     assert traces["Commitment"]["y"][-1] == 600
 
 
+def test_a_month_far_beyond_the_newest_token_is_not_projected(stamps, alice):
+    page = words(alice, f"{PAGE}?period=2099-12")
+    assert "will end with" not in page
+    assert "No time-stamp token is known for December 2099." in page
+
+
 def test_without_a_token_the_page_says_how_they_come(alice):
     page = words(alice, PAGE)
     assert "No time-stamp token is known for April 2026." in page
