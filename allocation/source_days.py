@@ -15,6 +15,8 @@ from ingestion.core.grid import DayCell, bill_days, revenue_days, sent_days, usa
 from ingestion.estimate_models import SOURCE_KIND as ESTIMATES
 from ingestion.log_selectors import days_counted, usage_spans
 from ingestion.models import Load, RevenueRow, Source
+from ingestion.tsa_models import KINDS as STAMP_KINDS
+from ingestion.tsa_selectors import days_with_stamps
 from ingestion.usage_api_models import KIND as USAGE_API
 from ingestion.usage_selectors import days_with_usage
 
@@ -37,13 +39,13 @@ def source_days(window: Window, now: datetime) -> list[tuple[Source, list[DayCel
         current.order_by().values_list("source_id").annotate(newest=Max("data_through"))
     )
     invoiced = _invoiced_days(window)
-    sent = days_with_usage(window)
+    sent = days_with_usage(window) | days_with_stamps(window)
     logs, counted = usage_spans(), days_counted(window)
     days = list(window.each_day())
 
     def cells(source: Source) -> list[DayCell]:
         expected = timedelta(hours=source.expected_every_hours)
-        if source.kind == USAGE_API:
+        if source.kind == USAGE_API or source.kind in STAMP_KINDS:
             of_source = sent.get(source.pk)
             return sent_days(
                 days,

@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import quote
 
@@ -25,8 +26,12 @@ from django.core.management import call_command
 
 from composition import demo_usage
 from finops import clock
+from ingestion.core.pricing import Tier
+from ingestion.core.tsa_contract import Contract
 from ingestion.estimating import estimate
 from ingestion.models import Connection, Load, RevenueRow
+from ingestion.tsa_contracts import write_contract
+from ingestion.tsa_models import TsaContract
 from simulator import cloudflare_usage
 from simulator.cloudflare_api import TOKEN_VARIABLE
 from simulator.files import read_record
@@ -195,6 +200,10 @@ def load(place: Place) -> None:
     _ingest("revenue_csv", place.files / "revenue")
     # As in life: logs come within minutes, the bill of the same hours later. So there is something to compare.
     _ingest("cloudflare_logpush", place.files / "cloudflare" / "http_requests")
+    if (place.files / "tsa").is_dir():  # files of an earlier version have no time stamps
+        ensure_stamp_contract(place)
+        _ingest("tsa_ndjson", place.files / "tsa" / "records")
+        _ingest("tsa_responses", place.files / "tsa" / "responses")
     estimate()
     _ingest("aws_cur", place.files / "aws")
     estimate()
@@ -208,7 +217,11 @@ def ensure_connections(place: Place) -> None:
         ("snowline-bills", "focus", "focus/snowline", 60),
         ("revenue", "revenue_csv", "revenue", 60),
         ("cloudflare-logs", "cloudflare_logpush", "cloudflare/http_requests", 0),
+        ("stamp-records", "tsa_ndjson", "tsa/records", 5),
+        ("stamp-responses", "tsa_responses", "tsa/responses", 5),
     ):
+        if not (place.files / folder).is_dir():
+            continue
         Connection.objects.get_or_create(
             slug=slug,
             defaults={
@@ -219,6 +232,29 @@ def ensure_connections(place: Place) -> None:
             },
         )
     demo_usage.ensure_sampling(Connection.objects.get(slug="cloudflare-logs"))
+
+
+def ensure_stamp_contract(place: Place) -> None:
+    """A contract of a year with the simulated TSA, from the first simulated month on."""
+    record = read_record(place.files)
+    if record is None or TsaContract.objects.exists():
+        return
+    start = record.state.origin.date()
+    write_contract(
+        contract=Contract(
+            name="Stamping, one year",
+            service_provider_name="Meridian Stamping TSA",
+            valid_from=start,
+            valid_until=start.replace(year=start.year + 1),
+            commitment=96_000,
+            fee=Decimal(7680),
+            overage_price=Decimal("0.11"),
+            tiers=(Tier(Decimal(20_000), Decimal("0.09")),),
+            currency=settings.REPORTING_CURRENCY,
+        ),
+        reason="The contract of the demo.",
+        by=None,
+    )
 
 
 def ensure_usage_connection(place: Place, api_url: str) -> None:

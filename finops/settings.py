@@ -176,6 +176,7 @@ CACHE_DIR = Path(env.str("FINOPS_CACHE_DIR", default="") or VAR_DIR / "cache").r
 CACHE_MAX_BYTES = env.int("FINOPS_CACHE_MAX_BYTES", default=20_000_000_000)
 
 LOAD_RETENTION_DAYS = env.int("LOAD_RETENTION_DAYS", default=90)
+TSA_IDENTITY_DAYS = env.int("TSA_IDENTITY_DAYS", default=400)
 BILL_FINAL_AFTER_DAYS = env.int("BILL_FINAL_AFTER_DAYS", default=14)
 
 JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=120)
@@ -288,6 +289,7 @@ CONTENT_SECURITY_POLICY = {
 
 API_TOKEN_MAX_DAYS = env.int("API_TOKEN_MAX_DAYS", default=365)
 API_USAGE_MAX_RECORDS = env.int("API_USAGE_MAX_RECORDS", default=1000)
+API_TSA_MAX_RECORDS = env.int("API_TSA_MAX_RECORDS", default=5000)
 API_RATE = env.str("API_RATE", default="600/minute")
 API_FAILED_RATE = env.str("API_FAILED_RATE", default="30/minute")
 for _name, _rate in (("API_RATE", API_RATE), ("API_FAILED_RATE", API_FAILED_RATE)):
@@ -298,6 +300,7 @@ for _name, _rate in (("API_RATE", API_RATE), ("API_FAILED_RATE", API_FAILED_RATE
 for _name, _count in (
     ("API_TOKEN_MAX_DAYS", API_TOKEN_MAX_DAYS),
     ("API_USAGE_MAX_RECORDS", API_USAGE_MAX_RECORDS),
+    ("API_TSA_MAX_RECORDS", API_TSA_MAX_RECORDS),
 ):
     if _count < 1:
         _stop(f"{_name}={_count} must be 1 or more.")

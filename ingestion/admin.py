@@ -31,6 +31,7 @@ from ingestion.models import (
 from ingestion.origin_admin import HostOriginAdmin  # noqa: F401  # Django finds admins in this file
 from ingestion.price_admin import PriceListEntryAdmin  # noqa: F401  # Django finds admins in this file
 from ingestion.registry import sources
+from ingestion.tsa_admin import TsaContractAdmin  # noqa: F401  # Django finds admins in this file
 from ingestion.usage_api_models import UsageRecord
 
 

@@ -36,5 +36,12 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "view_logpushsettings",
         "view_logobject",
         "view_usageload",
+        "add_tenantassets",
+        "change_tenantassets",
+        "delete_tenantassets",
+        "view_tenantassets",
+        "add_tsacontract",
+        "change_tsacontract",
+        "view_tsacontract",
     )
 }

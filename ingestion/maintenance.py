@@ -21,6 +21,7 @@ from ingestion import lake, usage_upkeep
 from ingestion.models import LakeFile, Load, Source
 from ingestion.progress import Progress, silent
 from ingestion.store import BucketStore, store
+from ingestion.tsa_services import forget_old
 from ingestion.usage_models import UsageFile
 
 logger = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ def upkeep(*, now: datetime, progress: Progress = silent) -> Upkeep:
     compacted += usage_upkeep.compact_days(now=now)
     keys_left = usage_upkeep.let_old_keys_go(now=now)
     usage_upkeep.forget_rejected_lines(now=now)
+    forget_old(now=now)
     progress("sweeping", 2, 3)
     abandoned = sweep_loads(before=now - lake.LEFT_BEHIND)
     swept = sweep_files(before=now - lake.LEFT_BEHIND)

@@ -5,6 +5,7 @@ from ingestion import (  # noqa: F401
     estimate_models,
     origin_models,
     price_models,
+    tsa_models,
     usage_api_models,
     usage_models,
 )

@@ -12,17 +12,21 @@ from django.db.models import Q, QuerySet
 from finops.models import Tenant
 from finops.selectors import effective_setting
 from ingestion.core.list_prices import edge_price
-from ingestion.core.meters import CLOUDFLARE
+from ingestion.core.meters import CLOUDFLARE, TSA
 from ingestion.core.price_rules import contract_or_list, parse_tiers, tiers_text
 from ingestion.core.pricing import Price, Rounding
+from ingestion.core.tsa_contract import METER
 from ingestion.price_models import PriceListEntry
+from ingestion.tsa_contracts import contract_price
 
 
 def price_at(provider: str, meter: str, account: str, day: date) -> Price | None:
     """The price of ``meter`` for ``account`` on ``day``: its contract price, else the list price.
 
-    ``None`` where neither holds on that day.
+    ``None`` where neither holds on that day. A contract with a TSA (``TsaContract``) is a contract price.
     """
+    if meter == METER and provider == TSA and (agreed := contract_price(account, day)):
+        return agreed
     rows = _holding(day).filter(provider=provider, meter=meter, account__in={"", account})
     return contract_or_list([price_of(row) for row in rows], account)
 
@@ -35,6 +39,8 @@ def price_list(day: date, account: str = "") -> list[Price]:
     by_meter: dict[tuple[str, str], list[Price]] = defaultdict(list)
     for row in _holding(day).filter(account__in={"", account}):
         by_meter[row.provider, row.meter].append(price_of(row))
+    if agreed := contract_price(account, day):
+        by_meter[TSA, METER] = [agreed]
     found = (contract_or_list(prices, account) for _meter, prices in sorted(by_meter.items()))
     return [price for price in found if price is not None]
 

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import date
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 from functools import cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from finops.registry import UnknownPlugin, load_plugins
-from ingestion.core.delivery import ChargeReading, DeliveryRef, Discovery, RevenueReading
+from ingestion.core.delivery import (
+    ChargeReading,
+    DeliveryRef,
+    Discovery,
+    Problem,
+    RevenueReading,
+)
 from ingestion.core.logpush import BatchReading, LogSettings
 from ingestion.core.logpush_lines import Bounds
-from ingestion.locations.base import Location
+from ingestion.core.tsa import TokenBatch
+from ingestion.core.tsa_tenants import TenantRules
+from ingestion.locations.base import Entry, Location
 from ingestion.logpush_reader import FilesOfHours, PlaceOf
 from ingestion.progress import Progress
 from ingestion.unpacking import Slots
@@ -80,13 +90,54 @@ class UsageSource(Protocol):
         """Write facts and keys of these objects below the lake, and say what each object gave."""
 
 
+@dataclass(frozen=True)
+class TokenObject:
+    """One object with time-stamp responses, and the file beside it that says whose it is."""
+
+    entry: Entry
+    sidecar: Entry | None = None
+
+    @property
+    def name(self) -> bytes:
+        """The same for the same bytes under the same key."""
+        marks = [self.entry.key, self.entry.mark, self.sidecar.mark if self.sidecar else ""]
+        return blake2b("\0".join(marks).encode(errors="replace"), digest_size=16).digest()
+
+
+@runtime_checkable
+class TokenSource(Protocol):
+    """A source of time-stamp responses: many small objects, or files of records. ``produces`` is ``tokens``."""
+
+    id: str
+    title: str
+    service_provider_name: str
+    produces: str
+
+    def objects(self, location: Location) -> Iterator[TokenObject | Problem]:
+        """What lies there, one after another. Raises ``SourceUnavailableError``."""
+
+    def read_tokens(
+        self,
+        location: Location,
+        objects: Sequence[TokenObject],
+        *,
+        rules: TenantRules,
+        now: datetime,
+        advance: Callable[[int], None],
+    ) -> Iterator[TokenBatch]:
+        """What these objects hold, in pieces. Raises ``SourceUnavailableError`` where the place gives way."""
+
+
+AnySource = SourceReader | UsageSource | TokenSource
+
+
 @cache
-def sources() -> dict[str, SourceReader | UsageSource]:
+def sources() -> dict[str, AnySource]:
     """Every source by its id."""
     return load_plugins("ingestion.sources", "SOURCE")
 
 
-def source_reader(kind: str) -> SourceReader | UsageSource:
+def source_reader(kind: str) -> AnySource:
     """The source with this id. Raises ``finops.registry.UnknownPlugin`` with the known ones."""
     found = sources()
     if kind not in found:

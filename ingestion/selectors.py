@@ -17,6 +17,8 @@ from ingestion.cloudflare_models import UsageCheck
 from ingestion.core.months import MonthStatus, month_status
 from ingestion.estimate_models import SOURCE_KIND as ESTIMATES
 from ingestion.models import Connection, Delivery, Load, RejectedRow, Source
+from ingestion.tsa_models import KINDS as STAMP_KINDS
+from ingestion.tsa_selectors import newest_token
 from ingestion.usage_api_models import KIND as USAGE_API
 from ingestion.usage_api_models import UsageRecord
 from ingestion.usage_models import UsageLoad
@@ -68,8 +70,9 @@ def freshness(now: datetime) -> Freshness:
     """How new the data of every active source is, on ``now``.
 
     A bill is as new as the newest usage in it, as is what clients send; a log is as new as its newest event,
-    an API as what was last read of it whole; revenue is as new as its last delivery, and late only when it
-    never came. ``as_of`` is what bills say. Estimates are made here, so they are no source that could be late.
+    time stamps as their newest token, an API as what was last read of it whole; revenue is as new as its last
+    delivery, and late only when it never came. ``as_of`` is what bills say. Estimates are made here,
+    so they are no source that could be late.
     """
     current = Q(loads__state=Load.State.CURRENT)
     loaded = Q(deliveries__state=Delivery.State.LOADED)
@@ -89,6 +92,7 @@ def freshness(now: datetime) -> Freshness:
                 .order_by("-data_through")
                 .values("data_through")[:1]
             ),
+            newest_stamp=newest_token(),
         )
     )
     events = dict(
@@ -104,12 +108,16 @@ def _freshness(source: Source, event: datetime | None, now: datetime) -> SourceF
     delivered: datetime | None = source.newest_delivery  # type: ignore[attr-defined]  # annotated above
     sent: datetime | None = source.newest_sent  # type: ignore[attr-defined]  # annotated above
     looked: datetime | None = source.newest_look  # type: ignore[attr-defined]  # annotated above
+    stamped: datetime | None = source.newest_stamp  # type: ignore[attr-defined]  # annotated above
+    is_stamped = source.kind in STAMP_KINDS
     is_sent, is_asked = source.kind == USAGE_API, source.kind in api_sources()
     if is_sent:
         usage = None if sent is None else sent + timedelta(hours=1)
     elif is_asked:
         usage = looked
-    comes_regularly = bool(source.service_provider_name) or is_sent or is_asked
+    elif is_stamped:
+        usage = stamped
+    comes_regularly = bool(source.service_provider_name) or is_sent or is_asked or is_stamped
     newest = usage if comes_regularly else delivered
     if newest is None:
         fresh, reason = False, "Nothing has been loaded yet."

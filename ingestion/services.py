@@ -29,8 +29,9 @@ from ingestion.locations.base import ChangedUnderneathError, Location
 from ingestion.locations.choose import location_of
 from ingestion.models import Connection, Delivery, Load, Source
 from ingestion.progress import Progress, silent
-from ingestion.registry import SourceReader, UsageSource, source_reader
+from ingestion.registry import SourceReader, TokenSource, UsageSource, source_reader
 from ingestion.taking import Verified, failed, source_of, take_verified, verify_all
+from ingestion.tsa_taking import take_places_tokens
 from ingestion.usage_taking import take_usage
 from ingestion.verify import FileFacts
 
@@ -82,6 +83,19 @@ def ingest(
             return IngestReport(
                 tuple(
                     take_usage(reader, place, again=again, connection=connection, progress=progress)
+                )
+            )
+        if isinstance(reader, TokenSource):
+            if period:
+                return IngestReport(
+                    (_refused(Problem("Time stamps have no billing period: leave --period out.")),)
+                )
+            connection = Connection.objects.filter(kind=kind, location=place.text).first()
+            return IngestReport(
+                tuple(
+                    take_places_tokens(
+                        reader, place, again=again, connection=connection, progress=progress
+                    )
                 )
             )
         found = reader.discover(place, period)
@@ -218,6 +232,10 @@ def collect(
         place = location_of(connection.location, endpoint_url=connection.endpoint_url)
         if isinstance(reader, UsageSource):
             outcomes += take_usage(
+                reader, place, again=again, connection=connection, progress=progress
+            )
+        elif isinstance(reader, TokenSource):
+            outcomes += take_places_tokens(
                 reader, place, again=again, connection=connection, progress=progress
             )
         else:

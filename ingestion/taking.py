@@ -17,7 +17,7 @@ from ingestion.bookkeeping import Outcome, hand_on, is_older, outcome_of, record
 from ingestion.core.delivery import ChargeReading, DeliveryRef, SourceError
 from ingestion.models import Delivery, Load, Source
 from ingestion.progress import Progress
-from ingestion.registry import ChargeSource, RevenueSource, SourceReader, UsageSource
+from ingestion.registry import AnySource, ChargeSource, RevenueSource, SourceReader
 from ingestion.revenue import take_revenue
 from ingestion.verify import FileFacts, verify
 
@@ -70,7 +70,7 @@ def take_verified(found: Verified) -> Outcome:
     raise TypeError(msg)
 
 
-def source_of(reader: SourceReader | UsageSource, ref: DeliveryRef) -> Source:
+def source_of(reader: AnySource, ref: DeliveryRef) -> Source:
     """The source of a delivery, created on first sight."""
     known = Source.objects.filter(kind=ref.kind, identity=ref.identity).first()
     if known:

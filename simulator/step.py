@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from simulator import cur, focus, lines, logpush, resources, revenue, seeded, truth
+from simulator import cur, focus, lines, logpush, resources, revenue, seeded, truth, tsa
 from simulator.cur import SimulatedFile
 from simulator.lines import HOUR, Change, Month, Tally
 from simulator.truth import MonthTruth
@@ -25,7 +25,8 @@ class Controls:
     have ended get their final delivery (invoiced, taxes settled); without it they wait.
     ``egress`` multiplies a tenant's outgoing traffic (slug to factor, with up to three decimals) from
     this hour on. ``chunk_lines`` is the most rows of one file. Cloudflare's logs are pushed from the
-    hour ``logs_from`` on; ``None``: there is no Logpush job.
+    hour ``logs_from`` on; ``None``: there is no Logpush job. ``stamps``: there is a stamping service, which
+    keeps responses as files from ``logs_from`` on.
     """
 
     deliver: bool = False
@@ -33,6 +34,7 @@ class Controls:
     egress: tuple[tuple[str, Decimal], ...] = ()
     chunk_lines: int = 30_000
     logs_from: datetime | None = None
+    stamps: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ def step(
         files += logpush.hour_files(
             state.seed, state.origin, hour, first=controls.logs_from, egress=_egress(state, hour)
         )
+    if controls.stamps:
+        files += tsa.hour_files(state.seed, state.origin, hour, archive_from=controls.logs_from)
     deliveries: list[_Delivery] = []
     if controls.close_months:
         for ended in state.ended:

@@ -34,6 +34,9 @@ STORY = {
         {"GET": Capability.VIEW_RECONCILIATION},
     ),
     "api-sources": ("sources", {"GET": Capability.VIEW_RECONCILIATION}),
+    "api-tsa-assets": ("tsa/assets", {"POST": Capability.SEND_USAGE}),
+    "api-tsa-tokens": ("tsa/tokens", {"POST": Capability.SEND_USAGE}),
+    "api-tsa-usage": ("tsa/usage", {"GET": Capability.VIEW_RECONCILIATION}),
     "api-usage": (
         "usage",
         {"GET": Capability.VIEW_CHARGE_LINES, "POST": Capability.SEND_USAGE},

@@ -109,15 +109,21 @@ OPERATIONS = [
     ("GET", "reconciliation"),
     ("GET", "reconciliation/providers"),
     ("GET", "sources"),
+    ("GET", "tsa/usage"),
+    ("POST", "tsa/assets"),
+    ("POST", "tsa/tokens"),
     ("GET", "usage"),
     ("POST", "usage"),
 ]
 NOT_ASKED: dict[tuple[str, str], list[Any]] = {
     # A batch is answered with 200 whatever its records are: bad ones are put aside, one by one.
     ("POST", "usage"): [negative_data_rejection],
+    ("POST", "tsa/assets"): [negative_data_rejection],
+    ("POST", "tsa/tokens"): [negative_data_rejection],
     # Parameters that fit alone may not fit together (period beside from), which no schema can say; and
     # a cursor is only what was handed out.
     ("GET", "pnl"): [positive_data_acceptance],
+    ("GET", "tsa/usage"): [positive_data_acceptance],  # a month to come
     ("GET", "usage"): [positive_data_acceptance],
     ("GET", "deliveries"): [positive_data_acceptance],
     ("GET", "deliveries/{delivery_id}/rejects"): [positive_data_acceptance],

@@ -16,6 +16,7 @@ PAGES = [
     "/unallocated/lines/",
     "/workers-cpu/",
     "/egress/",
+    "/time-stamps/",
     "/audit-log/",
     "/month-close/",
     "/reconciliation/",
@@ -25,7 +26,7 @@ PAGES = [
     "/data-health/restatements/1/",
     "/data-health/deliveries/1/rejects/",
 ]
-COMPANY_ONLY = ["/unallocated/lines/", *PAGES[-10:]]
+COMPANY_ONLY = ["/unallocated/lines/", *PAGES[-11:]]
 DOWNLOADS = ["/month-close/2026-03/journal.csv"]
 CLOSING = ["/month-close/2026-03/close/", "/month-close/2026-03/reopen/"]
 ABSENT = 2
@@ -46,6 +47,7 @@ def test_every_page_is_in_this_story():
         "Tenants",
         "Workers CPU",
         "Egress",
+        "Time stamps",
         "Reconciliation",
         "Month close",
         "Data health",
@@ -182,6 +184,7 @@ def test_the_navigation_holds_what_one_may_open(alice, erin, dora):
         "Tenants",
         "Workers CPU",
         "Egress",
+        "Time stamps",
         "Reconciliation",
         "Month close",
         "Data health",
@@ -192,6 +195,7 @@ def test_the_navigation_holds_what_one_may_open(alice, erin, dora):
         "Tenants",
         "Workers CPU",
         "Egress",
+        "Time stamps",
         "Reconciliation",
         "Month close",
         "Data health",

@@ -12,6 +12,7 @@ from playwright.sync_api import Page
 
 from finops.models import User
 from tests.allocation.closing import close
+from tests.dashboards.stamps import load_stamps
 from tests.dashboards.usage import load_usage
 from tests.dashboards.world import load_rejects
 from tests.e2e.conftest import Visit
@@ -29,6 +30,8 @@ PAGES = {
     "unallocated": f"/unallocated/lines/?{APRIL}",
     "workers": "/workers-cpu/?from=2026-04-29&to=2026-04-30",
     "egress": "/egress/?from=2026-04-29&to=2026-04-30",
+    "time stamps": "/time-stamps/?period=2026-04",
+    "no time stamps": "/time-stamps/?period=2026-02",
     "reconciliation": "/reconciliation/",
     "no data": "/tenants/acme/?period=2025-01",
     "data health": "/data-health/",
@@ -62,6 +65,7 @@ def rejects_id(tmp_path: Path) -> int:
 
     load_rejects(tmp_path)
     load_usage()
+    load_stamps()
     return Delivery.objects.get(rejected_rows__gt=0).pk
 
 

@@ -12,7 +12,7 @@ from simulator.step import Controls, begin
 from tests.simulator.deliveries import simulate, utc
 
 END = "2026-10-02T00:00:00Z"
-LOGS = Controls(logs_from=utc(2026, 10, 1))
+LOGS = Controls(logs_from=utc(2026, 10, 1), stamps=True)
 
 
 def simulate_command(out: Path, *options: str) -> str:

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--source",
             required=True,
-            help="what it is: aws_cur, focus, revenue_csv, cloudflare_logpush",
+            help="what it is: one of the readers, such as aws_cur, focus, cloudflare_logpush",
         )
         parser.add_argument(
             "--from",

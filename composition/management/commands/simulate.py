@@ -85,11 +85,9 @@ def _origin(end: datetime, months: int) -> datetime:
 
 
 class Command(BaseCommand):
-    """Writes AWS deliveries, Cloudflare logs and revenue files of the simulated company; goes on with --advance."""
+    """Writes AWS bills, Cloudflare logs, time stamps and revenue of the simulated company; goes on with --advance."""
 
-    help = (
-        "Write the vendor files of a simulated SaaS company: AWS bills, Cloudflare logs, revenue."
-    )
+    help = "Write the vendor files of a simulated SaaS company: AWS bills, Cloudflare logs, time stamps, revenue."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -164,7 +162,7 @@ class Command(BaseCommand):
         sizes: list[int] = []
         with self._progress(int((until - first.next_hour) / HOUR)) as tick:
             logs_from = max(first.origin, record.end - logpush.SPAN)
-            for state, written in run(first, until, Controls(logs_from=logs_from)):
+            for state, written in run(first, until, Controls(logs_from=logs_from, stamps=True)):
                 if written:
                     sizes += [files.write_files(out, [file]) for file in written]
                     files.write_record(out, Record(record.end, state))
