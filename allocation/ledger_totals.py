@@ -1,0 +1,22 @@
+"""What the ledger holds today of each bill, added up by the database."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+from django.db.models import Sum
+
+from allocation.models import PnlMonth
+from ingestion.models import Load
+
+
+def ledger_totals() -> dict[tuple[str, date, str], Decimal]:
+    """Billed cost by source (slug), billing period and currency, of the current loads; one query."""
+    rows = (
+        PnlMonth.objects.filter(load__state=Load.State.CURRENT)
+        .order_by()
+        .values_list("load__source__slug", "load__billing_period", "billing_currency")
+        .annotate(total=Sum("billed_cost"))
+    )
+    return {(source, period, currency): total for source, period, currency, total in rows}
