@@ -66,7 +66,7 @@ KEYS = st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(["x", "y", "z"]))
 
 @given(st.sets(KEYS), st.lists(KEYS), st.sets(st.sampled_from(["a", "b"])))
 def test_after_settling_what_is_open_is_what_was_found_or_could_not_be_asked(standing, keys, asked):
-    found = [Finding(*key, Severity.WARNING, "It is so.") for key in keys]
+    found = [Finding(kind, about, Severity.WARNING, "It is so.") for kind, about in keys]
     changes = settle(standing, found, asked=asked)
     open_then = (standing - set(changes.over)) | {one.key for one in changes.opened}
     assert open_then == set(keys) | {key for key in standing if key[0] not in asked}
