@@ -29,8 +29,8 @@ class AlertSerializer(serializers.Serializer[Any]):
     first_seen = serializers.DateTimeField()
     last_seen = serializers.DateTimeField()
     resolved_at = serializers.DateTimeField(allow_null=True, help_text="Null while it is open.")
-    acknowledged_by = serializers.SlugRelatedField[Any](
-        slug_field="username", read_only=True, allow_null=True
+    acknowledged_by = serializers.CharField(
+        source="acknowledged_by.username", allow_null=True, default=None, help_text="User name."
     )
     acknowledged_at = serializers.DateTimeField(allow_null=True)
 
