@@ -11,10 +11,12 @@ from django.urls import reverse
 
 from dashboards.navigation import NavLink, nav_entries
 from finops import clock
+from finops.alerting import open_alerts
 from finops.permissions import Capability, can
 from ingestion.selectors import Freshness, freshness
 
 _FRESHNESS_KEY = "dashboards.frame.freshness"
+_ALERTS_KEY = "dashboards.frame.alerts"
 _FRESHNESS_SECONDS = 15
 
 
@@ -30,10 +32,12 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         for entry in nav_entries()
         if can(user, entry.capability)
     ]
+    may_reconcile = can(user, Capability.VIEW_RECONCILIATION)
     return {
         "nav": _with_one_current(links, request.path),
         "freshness": current_freshness(),
-        "may_reconcile": can(user, Capability.VIEW_RECONCILIATION),
+        "may_reconcile": may_reconcile,
+        "open_alerts": _alert_count() if may_reconcile else 0,
         "may_export": can(user, Capability.EXPORT_FIGURES),
     }
 
@@ -44,6 +48,15 @@ def current_freshness() -> Freshness:
     if known is None:
         known = freshness(clock.now())
         cache.set(_FRESHNESS_KEY, known, _FRESHNESS_SECONDS)
+    return known
+
+
+def _alert_count() -> int:
+    """How many alerts are open, asked at most every 15 seconds."""
+    known: int | None = cache.get(_ALERTS_KEY)
+    if known is None:
+        known = open_alerts().count()
+        cache.set(_ALERTS_KEY, known, _FRESHNESS_SECONDS)
     return known
 
 

@@ -10,11 +10,13 @@ from django.core.validators import validate_slug
 from django.db import models
 from django.db.models import Q
 
+from finops.alert_models import Alert
 from finops.api.models import ApiToken, KeptAnswer
 from finops.audit_models import AuditEntry, AuditHead
 from finops.core.tunables import TUNABLES, TunableError
 
 __all__ = [
+    "Alert",
     "ApiToken",
     "AuditEntry",
     "AuditHead",

@@ -19,11 +19,13 @@ from dashboards.pages import answer, stateful
 from dashboards.presenters import health as present
 from dashboards.presenters import logs, work
 from dashboards.presenters import restatements as restated
+from dashboards.presenters.alerts import alerts_sentence, alerts_table
 from dashboards.presenters.estimates import errors_sentence, errors_table
 from dashboards.presenters.usage import billable_table, checks_table, r2_table
 from dashboards.state import PageState
 from dashboards.tables import Table
 from finops import clock
+from finops.alerting import recent_alerts
 from finops.core.periods import Window, month_start, month_text
 from finops.job_views import active_subjects, recent_jobs
 from finops.permissions import Capability, Person, can, require
@@ -66,6 +68,7 @@ def data_health(request: HttpRequest, state: PageState) -> HttpResponse:
         changed = restatements(limit=_SHOWN_RESTATEMENTS)
         jobs = recent_jobs(now, limit=_SHOWN_JOBS)
         totals = reconciliation()
+        alerts = recent_alerts(now)
         context = {
             "sentence": present.sentence(
                 freshness,
@@ -73,6 +76,11 @@ def data_health(request: HttpRequest, state: PageState) -> HttpResponse:
                 jobs,
                 sum(delivery.state == "rejected" for delivery in found),
                 sum(bool(row.difference) for row in totals),
+            ),
+            "alert": alerts_sentence(alerts),
+            "alerts": alerts_table(
+                alerts,
+                acknowledge_url=_url("alert-acknowledge") if _may_operate(request.user) else None,
             ),
             "grid": grid,
             "sources": freshness.sources,

@@ -12,6 +12,7 @@ from django.urls import path
 from django.views.decorators.http import require_POST
 
 from finops import doorbell, job_table
+from finops.alerting import AlertRefusedError, acknowledge
 from finops.core.periods import PeriodError, month_text
 from finops.models import Job, User
 from finops.permissions import Capability, require
@@ -23,7 +24,7 @@ def _done(request: HttpRequest, act: Callable[[User], str]) -> HttpResponse:
     """Do it, say what came of it, and go back to the page."""
     try:
         messages.success(request, act(cast(User, request.user)))
-    except (job_table.JobRefusedError, PeriodError) as error:
+    except (AlertRefusedError, job_table.JobRefusedError, PeriodError) as error:
         messages.warning(request, str(error))
     return redirect("data-health")
 
@@ -108,7 +109,20 @@ def job_retry(request: HttpRequest, pk: int) -> HttpResponse:
     return _done(request, act)
 
 
+@require_POST
+@require(Capability.OPERATE_LOADS)
+def alert_acknowledge(request: HttpRequest, pk: int) -> HttpResponse:
+    """Note that the person has seen an alert."""
+
+    def act(user: User) -> str:
+        alert = acknowledge(alert_id=pk, by=user)
+        return f"You acknowledged the alert {alert.kind} {alert.subject}; it stays open until it is over."
+
+    return _done(request, act)
+
+
 urlpatterns = [
+    path("data-health/alerts/<int:pk>/acknowledge/", alert_acknowledge, name="alert-acknowledge"),
     path("data-health/connections/<slug:slug>/load/", load_now, name="load-now"),
     path("data-health/backfill/", backfill, name="backfill"),
     path("data-health/deliveries/<int:delivery_id>/again/", delivery_again, name="delivery-again"),

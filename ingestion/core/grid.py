@@ -53,12 +53,8 @@ def bill_days(  # what decides a day, each by its name
             cell = _past(day, with_lines, loaded_months)
         elif data_through is not None and start < data_through and day in with_lines:
             cell = DayCell(day, DayState.PARTIAL, f"usage has come until {data_through:%H:%M}")
-        elif now - end < expected_every:
-            hours = int(expected_every.total_seconds() // 3600)
-            cell = DayCell(day, DayState.DUE, f"expected within {hours} hours of its end")
         else:
-            age = int((now - end).total_seconds() // 3600)
-            cell = DayCell(day, DayState.LATE, f"nothing has come {age} hours after its end")
+            cell = _awaited(day, now - end, expected_every)
         found.append(cell)
     return found
 
@@ -69,6 +65,17 @@ def _past(day: date, with_lines: Collection[date], loaded_months: Collection[dat
     if day.replace(day=1) not in loaded_months:
         return DayCell(day, DayState.MISSING, f"the bill of {day:%Y-%m} is not loaded")
     return DayCell(day, DayState.MISSING, "the bill has no charge line for it")
+
+
+def _awaited(
+    day: date, age: timedelta, expected_every: timedelta, clause: str = "nothing has come"
+) -> DayCell:
+    """A day without data, ``age`` after its end: due for as long as ``expected_every``, late from then on."""
+    if age < expected_every:
+        hours = int(expected_every.total_seconds() // 3600)
+        return DayCell(day, DayState.DUE, f"expected within {hours} hours of its end")
+    hours = int(age.total_seconds() // 3600)
+    return DayCell(day, DayState.LATE, f"{clause} {hours} hours after its end")
 
 
 def revenue_days(days: Iterable[date], *, with_revenue: Collection[date]) -> list[DayCell]:
@@ -99,12 +106,8 @@ def sent_days(
             is_over = end <= now
             reason = "usage was sent for it" if is_over else "usage was sent, and the day goes on"
             cell = DayCell(day, DayState.COMPLETE if is_over else DayState.PARTIAL, reason)
-        elif now - end < expected_every:
-            hours = int(expected_every.total_seconds() // 3600)
-            cell = DayCell(day, DayState.DUE, f"expected within {hours} hours of its end")
         else:
-            age = int((now - end).total_seconds() // 3600)
-            cell = DayCell(day, DayState.LATE, f"nothing was sent {age} hours after its end")
+            cell = _awaited(day, now - end, expected_every, "nothing was sent")
         found.append(cell)
     return found
 
@@ -138,11 +141,7 @@ def usage_days(
             )
         elif newest_event is not None and newest_event >= end:
             cell = DayCell(day, DayState.MISSING, "no line of it has come")
-        elif now - end < expected_every:
-            hours = int(expected_every.total_seconds() // 3600)
-            cell = DayCell(day, DayState.DUE, f"expected within {hours} hours of its end")
         else:
-            age = int((now - end).total_seconds() // 3600)
-            cell = DayCell(day, DayState.LATE, f"nothing has come {age} hours after its end")
+            cell = _awaited(day, now - end, expected_every)
         found.append(cell)
     return found

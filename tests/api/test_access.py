@@ -18,6 +18,7 @@ from tests.api.conftest import V1, client_of, client_with, record, token_of
 from tests.dashboards.world import NOW, person
 
 STORY = {
+    "api-alerts": ("alerts", {"GET": Capability.VIEW_RECONCILIATION}),
     "api-deliveries": ("deliveries", {"GET": Capability.VIEW_RECONCILIATION}),
     "api-delivery": ("deliveries/{delivery}", {"GET": Capability.VIEW_RECONCILIATION}),
     "api-delivery-rejects": (

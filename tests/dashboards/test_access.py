@@ -34,6 +34,7 @@ ABSENT = 2
 ACTIONS = [
     "/data-health/connections/bills/load/",
     "/data-health/backfill/",
+    "/data-health/alerts/1/acknowledge/",
     "/data-health/deliveries/1/again/",
     "/data-health/jobs/1/cancel/",
     "/data-health/jobs/1/retry/",

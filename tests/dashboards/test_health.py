@@ -307,3 +307,37 @@ def test_where_a_bill_is_missing_no_tenant_is_above_its_goal(alice):
         assert "has no gross margin for" in statement
         assert "above goal" not in statement
         assert "no bill is loaded for" in statement
+
+
+# --- alerts --------------------------------------------------------------------------------------------
+
+
+def test_an_alert_stands_on_the_page_and_in_the_header_and_is_acknowledged(erin):
+    from finops.models import Alert
+
+    alert = Alert.objects.create(
+        kind="stale-source",
+        subject="bills",
+        severity="warning",
+        sentence="Bills <b>are</b> late.",
+        first_seen=NOW,
+        last_seen=NOW,
+    )
+    page = text(erin)
+    assert "1 alert</a>" in page
+    assert "Bills &lt;b&gt;are&lt;/b&gt; late." in page
+    assert "nobody has acknowledged it" in page
+    answer = erin.post(f"{PAGE}alerts/{alert.pk}/acknowledge/", follow=True)
+    assert b"You acknowledged the alert stale-source bills" in answer.content
+    assert "erin, " in words(erin)
+    assert f"acknowledge-{alert.pk}" not in text(erin)
+    alert.resolved_at = clock.now()
+    alert.save()
+    answer = erin.post(f"{PAGE}alerts/{alert.pk}/acknowledge/", follow=True)
+    assert b"This alert is over already" in answer.content
+
+
+def test_an_icon_is_served_at_the_root_to_anyone(client, db):
+    answer = client.get("/favicon.ico")
+    assert answer.status_code == 302
+    assert answer["Location"].endswith(".svg")

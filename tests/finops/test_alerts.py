@@ -1,0 +1,174 @@
+"""Alerts open once, follow what is found, resolve by themselves, and are acknowledged by a person."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connections
+from hypothesis import given
+from hypothesis import strategies as st
+
+from finops import job_table
+from finops.alert_checks import alert_checks
+from finops.alerting import (
+    AlertRefusedError,
+    acknowledge,
+    check_all,
+    open_alerts,
+    recent_alerts,
+)
+from finops.audit_models import AuditEntry
+from finops.core.alerts import Finding, Severity, settle
+from finops.models import Alert, Job, User
+
+NOW = datetime(2026, 4, 20, 12, tzinfo=UTC)
+LATER = NOW + timedelta(minutes=5)
+
+
+class Probe:
+    """Finds what the test says."""
+
+    id = "probe"
+
+    def __init__(self) -> None:
+        self.finds: list[Finding] = []
+        self.breaks = False
+
+    def findings(self, now: datetime) -> Iterable[Finding]:
+        assert now
+        if self.breaks:
+            msg = "no answer"
+            raise ValueError(msg)
+        return self.finds
+
+
+@pytest.fixture
+def probe() -> Iterator[Probe]:
+    check = Probe()
+    alert_checks().register(check.id, check)
+    yield check
+    alert_checks.cache_clear()
+
+
+def finding(subject: str = "bills", sentence: str = "It is late.") -> Finding:
+    return Finding("probe", subject, Severity.WARNING, sentence, {"hours": 40})
+
+
+def of_probe() -> list[Alert]:
+    return list(Alert.objects.filter(kind="probe").order_by("id"))
+
+
+KEYS = st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(["x", "y", "z"]))
+
+
+@given(st.sets(KEYS), st.lists(KEYS), st.sets(st.sampled_from(["a", "b"])))
+def test_after_settling_what_is_open_is_what_was_found_or_could_not_be_asked(standing, keys, asked):
+    found = [Finding(kind, about, Severity.WARNING, "It is so.") for kind, about in keys]
+    changes = settle(standing, found, asked=asked)
+    open_then = (standing - set(changes.over)) | {one.key for one in changes.opened}
+    assert open_then == set(keys) | {key for key in standing if key[0] not in asked}
+    assert len({one.key for one in changes.opened}) == len(changes.opened)
+    assert {one.key for one in changes.standing} == set(keys) & standing
+
+
+@pytest.mark.django_db
+def test_an_alert_opens_once_follows_its_finding_and_resolves_by_itself(probe):
+    probe.finds = [finding()]
+    check_all(now=NOW)
+    probe.finds = [finding(sentence="It is very late.")]
+    check_all(now=LATER)
+    (alert,) = of_probe()
+    assert (alert.first_seen, alert.last_seen) == (NOW, LATER)
+    assert alert.sentence == "It is very late."
+    assert alert.evidence == {"hours": 40}
+    probe.finds = []
+    check_all(now=LATER)
+    (alert,) = of_probe()
+    assert alert.resolved_at == LATER
+    probe.finds = [finding()]
+    check_all(now=LATER + timedelta(hours=1))
+    assert [one.resolved_at is None for one in of_probe()] == [False, True]
+
+
+@pytest.mark.django_db
+def test_who_looked_earlier_does_not_overrule_who_looked_later(probe):
+    probe.finds = [finding()]
+    check_all(now=LATER)
+    probe.finds = []
+    check_all(now=NOW)
+    assert [one.resolved_at for one in of_probe()] == [None]
+
+
+@pytest.mark.django_db
+def test_a_broken_check_is_an_alert_itself_and_resolves_nothing(probe):
+    probe.finds = [finding()]
+    check_all(now=NOW)
+    probe.breaks = True
+    check_all(now=LATER)
+    assert [one.resolved_at for one in of_probe()] == [None]
+    assert open_alerts().filter(kind="check-failed", subject="probe").count() == 1
+    probe.breaks, probe.finds = False, []
+    check_all(now=LATER)
+    assert not open_alerts().exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_checkers_at_once_open_one_alert(probe):
+    probe.finds = [finding(str(number)) for number in range(5)]
+    gate, errors = threading.Barrier(2), []
+
+    def look() -> None:
+        try:
+            gate.wait()
+            check_all(now=NOW)
+        except Exception as error:
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=look) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    assert sorted(one.subject for one in of_probe()) == ["0", "1", "2", "3", "4"]
+
+
+@pytest.mark.django_db
+def test_acknowledging_is_noted_once_and_only_while_it_is_open(probe):
+    erin = User.objects.create_user("erin")
+    probe.finds = [finding()]
+    check_all(now=NOW)
+    (alert,) = of_probe()
+    first = acknowledge(alert_id=alert.pk, by=erin)
+    assert acknowledge(alert_id=alert.pk, by=erin).acknowledged_at == first.acknowledged_at
+    entry = AuditEntry.objects.get(verb="alert.acknowledge")
+    assert (entry.actor, entry.target) == ("erin", "alert probe bills")
+    probe.finds = []
+    check_all(now=LATER)
+    with pytest.raises(AlertRefusedError, match="over already"):
+        acknowledge(alert_id=alert.pk, by=erin)
+    assert [one.pk for one in recent_alerts(LATER)] == [alert.pk]
+    assert not recent_alerts(LATER + timedelta(days=8))
+
+
+@pytest.mark.django_db
+def test_a_failed_job_is_an_alert_until_a_later_one_ends_well():
+    job, _ = job_table.enqueue(kind="maintain", subject="lake")
+    Job.objects.filter(pk=job.pk).update(
+        state="failed", finished_at=NOW, attempts=3, error="The bucket refuses."
+    )
+    check_all(now=NOW)
+    (alert,) = open_alerts()
+    assert (alert.kind, alert.subject) == ("failed-job", "maintain lake")
+    assert "The bucket refuses." in alert.sentence
+    again, _ = job_table.enqueue(kind="maintain", subject="lake")
+    check_all(now=NOW)
+    assert open_alerts().exists()
+    Job.objects.filter(pk=again.pk).update(state="done", finished_at=LATER)
+    check_all(now=LATER)
+    assert not open_alerts().exists()
