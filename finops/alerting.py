@@ -12,6 +12,7 @@ from finops import clock
 from finops.alert_checks import alert_checks
 from finops.audit import record
 from finops.core.alerts import Changes, Finding, Severity, settle
+from finops.logs import cleaned, redact
 from finops.models import Alert, User
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,8 @@ def check_all(*, now: datetime | None = None) -> Changes:
     findings, asked = _ask(moment)
     with transaction.atomic():
         open_now = dict.fromkeys(open_alerts().values_list("kind", "subject"))
+        # Nobody asks after the kind of a check that is gone: its alerts are over.
+        asked |= {kind for kind, _ in open_now} - set(alert_checks().all())
         changes = settle(open_now, findings, asked=asked)
         for finding in (*changes.opened, *changes.standing):
             _write(finding, moment)
@@ -47,8 +50,8 @@ def _ask(now: datetime) -> tuple[list[Finding], set[str]]:
     asked = {_BROKEN}
     for kind, check in alert_checks().all().items():
         try:
-            with transaction.atomic():
-                found = list(check.findings(now))
+            # In no transaction: on SQLite it would keep every writer waiting while the checks look.
+            found = list(check.findings(now))
         except Exception:
             # One broken check must not hide what the others find.
             logger.exception("check failed", extra={"alert": kind})
@@ -66,12 +69,15 @@ def _ask(now: datetime) -> tuple[list[Finding], set[str]]:
 def _write(finding: Finding, now: datetime) -> None:
     values = {
         "severity": finding.severity.value,
-        "sentence": finding.sentence,
-        "evidence": dict(finding.evidence),
+        "sentence": redact(finding.sentence),
+        "evidence": cleaned(finding.evidence),
     }
-    standing = open_alerts().filter(kind=finding.kind, subject=finding.subject)
+    known = Alert.objects.filter(kind=finding.kind, subject=finding.subject)
+    standing = known.filter(resolved_at__isnull=True)
     if standing.filter(last_seen__lte=now).update(last_seen=now, **values) or standing.exists():
         return
+    if known.filter(resolved_at__gt=now).exists():
+        return  # somebody looked later, and it was over by then
     try:
         with transaction.atomic():
             Alert.objects.create(
@@ -85,10 +91,10 @@ def _write(finding: Finding, now: datetime) -> None:
     )
 
 
-def acknowledge(*, alert_id: int, by: User) -> Alert:
-    """Note that ``by`` has seen an open alert; it stays open. Twice changes nothing.
+def acknowledge(*, alert_id: int, by: User, reason: str = "") -> Alert:
+    """Note that ``by`` has seen an open alert, with a ``reason`` for the audit log; it stays open.
 
-    Raises ``AlertRefusedError`` where it is over or was never there.
+    Twice changes nothing. Raises ``AlertRefusedError`` where it is over or was never there.
     """
     with transaction.atomic():
         alert = Alert.objects.select_for_update().filter(pk=alert_id).first()
@@ -103,6 +109,7 @@ def acknowledge(*, alert_id: int, by: User) -> Alert:
                 verb="alert.acknowledge",
                 target=f"alert {alert.kind} {alert.subject}",
                 after={"sentence": alert.sentence},
+                reason=reason,
             )
     return alert
 

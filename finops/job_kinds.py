@@ -41,7 +41,7 @@ class Wanted:
 
 
 class JobKind(Protocol):
-    """One kind of background work."""
+    """One kind of background work. One that changes no figure may say so with ``is_routine = True``."""
 
     id: str
     title: str
@@ -64,3 +64,10 @@ def job_kinds() -> Registry[JobKind]:
             for kind_id, kind in found.items():
                 registry.register(kind_id, kind)
     return registry
+
+
+def routine_kinds() -> tuple[str, ...]:
+    """Kinds that change no figure and run all the time, so that nobody waits for them (``is_routine``)."""
+    return tuple(
+        name for name, kind in job_kinds().all().items() if getattr(kind, "is_routine", False)
+    )

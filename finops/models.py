@@ -187,7 +187,10 @@ class Job(models.Model):
                 name="one_active_job_per_subject",
             )
         ]
-        indexes = [models.Index(fields=["state", "run_after"], name="jobs_to_claim")]
+        indexes = [
+            models.Index(fields=["state", "run_after"], name="jobs_to_claim"),
+            models.Index(fields=["kind", "subject", "id"], name="jobs_by_subject"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.subject} ({self.state})"

@@ -14,19 +14,29 @@ from finops.core.focus import CostKind
 from finops.core.periods import month_text
 from ingestion.api_registry import api_sources
 from ingestion.cloudflare_models import UsageCheck
+from ingestion.core.lateness import late_by
 from ingestion.core.months import MonthStatus, month_status
+from ingestion.core.watermark import LATENESS, watermark
 from ingestion.estimate_models import SOURCE_KIND as ESTIMATES
 from ingestion.models import Connection, Delivery, Load, RejectedRow, Source
+from ingestion.registry import sources as readers
 from ingestion.tsa_models import KINDS as STAMP_KINDS
 from ingestion.tsa_selectors import newest_token
 from ingestion.usage_api_models import KIND as USAGE_API
 from ingestion.usage_api_models import UsageRecord
-from ingestion.usage_models import UsageLoad
+from ingestion.usage_models import LogpushSettings, UsageLoad
+
+_GIVES = {"charges": "bills", "usage": "logs", "tokens": "tokens", "revenue": "revenue"}
 
 
 @dataclass(frozen=True)
 class SourceFreshness:
-    """Whether a source has delivered in time; ``reason`` says what is wrong, or how new it is."""
+    """Whether a source has delivered in time; ``reason`` says what is wrong, or how new it is.
+
+    ``due_at`` is when newer data is expected at the latest (none: when it comes), ``late_by`` how long ago that was
+    (zero: it is not over); where nothing has come, the time is counted from when the source was first seen.
+    ``gives`` is bills, logs, tokens, revenue or API; ``connection`` is a slug.
+    """
 
     slug: str
     name: str
@@ -37,6 +47,20 @@ class SourceFreshness:
     service_provider_name: str
     expected_every_hours: int
     last_delivery_at: datetime | None
+    gives: str = ""
+    due_at: datetime | None = None
+    late_by: timedelta = timedelta(0)
+    connection: str = ""
+
+    @property
+    def is_late(self) -> bool:
+        """Whether newer data should be here."""
+        return self.late_by > timedelta(0)
+
+    @property
+    def state(self) -> str:
+        """In one word; a new source waits until its first data is late."""
+        return "late" if self.is_late else "fresh" if self.fresh else "waiting"
 
 
 @dataclass(frozen=True)
@@ -69,16 +93,17 @@ class LineTypeCount:
 def freshness(now: datetime) -> Freshness:
     """How new the data of every active source is, on ``now``.
 
-    A bill is as new as the newest usage in it, as is what clients send; a log is as new as its newest event,
-    time stamps as their newest token, an API as what was last read of it whole; revenue is as new as its last
-    delivery, and late only when it never came. ``as_of`` is what bills say. Estimates are made here,
-    so they are no source that could be late.
+    A bill is as new as the newest usage in it, as is what clients send; a log is as new as its watermark (its
+    newest event, less what may still come late), time stamps as their newest token, an API as what was last read
+    of it whole; revenue is as new as its last delivery, and late only when it never came. ``as_of`` is what bills
+    say. Estimates are made here, so they are no source that could be late.
     """
     current = Q(loads__state=Load.State.CURRENT)
     loaded = Q(deliveries__state=Delivery.State.LOADED)
     rows = (
         Source.objects.filter(is_active=True)
         .exclude(kind=ESTIMATES)
+        .select_related("connection")
         .annotate(
             newest_usage=Max("loads__data_through", filter=current),
             newest_delivery=Max("deliveries__finished_at", filter=loaded),
@@ -93,6 +118,11 @@ def freshness(now: datetime) -> Freshness:
                 .values("data_through")[:1]
             ),
             newest_stamp=newest_token(),
+            lateness_minutes=Subquery(
+                LogpushSettings.objects.filter(connection=OuterRef("connection")).values(
+                    "lateness_minutes"
+                )[:1]
+            ),
         )
     )
     events = dict(
@@ -104,11 +134,14 @@ def freshness(now: datetime) -> Freshness:
 
 
 def _freshness(source: Source, event: datetime | None, now: datetime) -> SourceFreshness:
-    usage: datetime | None = source.newest_usage or event  # type: ignore[attr-defined]  # annotated above
+    usage: datetime | None = source.newest_usage  # type: ignore[attr-defined]  # annotated above
+    allowed: int | None = source.lateness_minutes  # type: ignore[attr-defined]  # annotated above
     delivered: datetime | None = source.newest_delivery  # type: ignore[attr-defined]  # annotated above
     sent: datetime | None = source.newest_sent  # type: ignore[attr-defined]  # annotated above
     looked: datetime | None = source.newest_look  # type: ignore[attr-defined]  # annotated above
     stamped: datetime | None = source.newest_stamp  # type: ignore[attr-defined]  # annotated above
+    if usage is None and event is not None:
+        usage = watermark(event, LATENESS if allowed is None else timedelta(minutes=allowed))
     is_stamped = source.kind in STAMP_KINDS
     is_sent, is_asked = source.kind == USAGE_API, source.kind in api_sources()
     if is_sent:
@@ -119,14 +152,17 @@ def _freshness(source: Source, event: datetime | None, now: datetime) -> SourceF
         usage = stamped
     comes_regularly = bool(source.service_provider_name) or is_sent or is_asked or is_stamped
     newest = usage if comes_regularly else delivered
+    every = timedelta(hours=source.expected_every_hours)
+    due_at: datetime | None = (newest or source.created_at) + every
+    late = late_by(newest, source.created_at, every, now)
     if newest is None:
         fresh, reason = False, "Nothing has been loaded yet."
     elif not comes_regularly:
         fresh, reason = True, "Invoices count when they come."
+        due_at, late = None, timedelta(0)
     else:
-        age = now - newest
-        fresh = age <= timedelta(hours=source.expected_every_hours)
-        hours = max(int(age.total_seconds() // 3600), 0)
+        fresh = not late
+        hours = max((now - newest) // timedelta(hours=1), 0)
         reason = (
             f"The newest usage is {hours} hours old; expected within {source.expected_every_hours}."
         )
@@ -140,7 +176,21 @@ def _freshness(source: Source, event: datetime | None, now: datetime) -> SourceF
         service_provider_name=source.service_provider_name,
         expected_every_hours=source.expected_every_hours,
         last_delivery_at=delivered,
+        gives=_gives(source.kind),
+        due_at=due_at,
+        late_by=late,
+        connection=source.connection.slug if source.connection else "",
     )
+
+
+def _gives(kind: str) -> str:
+    """What a source of this kind delivers; what no reader reads is asked of an API, sent to ours, or typed."""
+    if kind in STAMP_KINDS:
+        return "tokens"
+    if kind == USAGE_API or kind in api_sources():
+        return "API"
+    reader = readers().get(kind)
+    return "bills" if reader is None else _GIVES[reader.produces]
 
 
 def last_whole_day(now: datetime) -> date | None:

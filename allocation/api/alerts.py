@@ -1,9 +1,10 @@
-"""Alerts: what is wrong now, and what was resolved within a week."""
+"""Alerts: what is wrong now, what was resolved within a week, and that somebody has seen one."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
+from django.http import Http404
 from django.urls import path
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -11,10 +12,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from finops import clock
-from finops.alerting import recent_alerts
+from finops.alerting import AlertRefusedError, acknowledge, recent_alerts
+from finops.api.idempotency import idempotent
 from finops.api.views import ApiView, Query, read_query
 from finops.core.alerts import Severity
+from finops.models import User
 from finops.permissions import Capability
+
+_LONGEST_REASON = 500
 
 
 class AlertSerializer(serializers.Serializer[Any]):
@@ -42,6 +47,12 @@ class AlertsSerializer(serializers.Serializer[Any]):
     results = AlertSerializer(many=True)
 
 
+class AcknowledgementSerializer(serializers.Serializer[Any]):
+    """Why it needs no more attention now, for the audit log; may be left out."""
+
+    reason = serializers.CharField(required=False, allow_blank=True, max_length=_LONGEST_REASON)
+
+
 class Alerts(ApiView):
     """Alerts of the whole company."""
 
@@ -60,4 +71,39 @@ class Alerts(ApiView):
         return Response(AlertsSerializer(found).data)
 
 
-urlpatterns = [path("alerts", Alerts.as_view(), name="api-alerts")]
+class AcknowledgeAlert(ApiView):
+    """Say that an alert has been seen."""
+
+    needs: ClassVar = {"POST": Capability.OPERATE_LOADS}
+
+    @extend_schema(
+        operation_id="alert_acknowledge",
+        summary="Acknowledge an alert",
+        request=AcknowledgementSerializer,
+        responses=AlertSerializer,
+    )
+    @idempotent
+    def post(self, request: Request, alert_id: int) -> Response:
+        """It stays open until its cause is gone. The first who says so stands; 404 where it is not open."""
+        asked = AcknowledgementSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        if unknown := sorted(set(request.data) - set(asked.fields)):
+            raise serializers.ValidationError(
+                {name: ["There is no such field here. Known: reason."] for name in unknown}
+            )
+        reason = asked.validated_data.get("reason", "")
+        try:
+            alert = acknowledge(alert_id=alert_id, by=cast(User, request.user), reason=reason)
+        except AlertRefusedError as error:
+            raise Http404(str(error)) from None
+        return Response(AlertSerializer(alert).data)
+
+
+urlpatterns = [
+    path("alerts", Alerts.as_view(), name="api-alerts"),
+    path(
+        "alerts/<int:alert_id>/acknowledge",
+        AcknowledgeAlert.as_view(),
+        name="api-alert-acknowledge",
+    ),
+]

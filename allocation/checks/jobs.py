@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from allocation.core.checks import Asked, CheckState, Found, Where
 from finops.core.periods import month_text
+from finops.job_kinds import routine_kinds
 from finops.models import Job
 
 _SHOWN = 10
@@ -19,8 +20,8 @@ class Jobs:
     def look(self, asked: Asked) -> Found:
         """Names running jobs that load, unless they are told of other months."""
         month = month_text(asked.month)
-        running = Job.objects.filter(state=Job.State.RUNNING).order_by("pk")
-        found = [job for job in running if _concerns(job.arguments, month)]
+        running = Job.objects.filter(state=Job.State.RUNNING).exclude(kind__in=routine_kinds())
+        found = [job for job in running.order_by("pk") if _concerns(job.arguments, month)]
         where = Where("data-health", "Data health")
         if found:
             details = tuple(f"Job {job.pk}, {job.kind} {job.subject}." for job in found[:_SHOWN])

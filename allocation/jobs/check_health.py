@@ -23,6 +23,7 @@ class CheckHealth:
     id = "check-health"
     title = "Look for what is wrong"
     max_attempts = 1
+    is_routine = True
 
     @staticmethod
     def due(now: datetime) -> Iterable[Wanted]:

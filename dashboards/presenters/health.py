@@ -109,7 +109,8 @@ def sentence(
     """Whether all data is there; ``failed`` deliveries and ``apart`` totals speak first."""
     if not freshness.total:
         return "No source has delivered yet."
-    late = [source.name for source in freshness.sources if not source.fresh]
+    late = [source.name for source in freshness.sources if source.is_late]
+    waiting = [source.name for source in freshness.sources if source.state == "waiting"]
     parts = []
     if apart:
         parts.append(f"{numbers.counted(apart, 'control total differs', 'control totals differ')}")
@@ -117,6 +118,9 @@ def sentence(
         parts.append(f"{numbers.listed(late)} {'is' if len(late) == 1 else 'are'} late")
     if failed:
         parts.append(numbers.counted(failed, "delivery was refused", "deliveries were refused"))
+    if waiting:
+        verb = "has" if len(waiting) == 1 else "have"
+        parts.append(f"{numbers.listed(waiting)} {verb} delivered nothing yet")
     running = sum(job.is_active for job in jobs)
     if not parts:
         parts.append(f"all {numbers.counted(freshness.total, 'source is', 'sources are')} fresh")

@@ -32,7 +32,7 @@ def sentence(rows: Sequence[ReconciliationRow]) -> str:
         ]
         return f"{len(apart)} of {numbers.counted(len(rows), 'total')} differ: {numbers.listed(named)}."
     sources = len({row.source for row in rows})
-    periods = len({(row.source, row.billing_period) for row in rows})
+    periods = len({row.billing_period for row in rows})
     text = (
         f"Every cent is accounted for: {numbers.counted(sum(row.lines for row in rows), 'charge line')} of "
         f"{numbers.counted(sources, 'source')} over {numbers.counted(periods, 'billing period')}"

@@ -21,6 +21,7 @@ from dashboards.presenters import logs, work
 from dashboards.presenters import restatements as restated
 from dashboards.presenters.alerts import alerts_sentence, alerts_table
 from dashboards.presenters.estimates import errors_sentence, errors_table
+from dashboards.presenters.sources import sources_table
 from dashboards.presenters.usage import billable_table, checks_table, r2_table
 from dashboards.state import PageState
 from dashboards.tables import Table
@@ -84,6 +85,7 @@ def data_health(request: HttpRequest, state: PageState) -> HttpResponse:
             ),
             "grid": grid,
             "sources": freshness.sources,
+            "sources_table": sources_table(freshness.sources),
             "totals": totals,
             "apart": [row for row in totals if row.difference],
             "newest_restated": restated.restated_sentence(changed[0]) if changed else "",

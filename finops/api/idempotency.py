@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import wraps
+from functools import partial, wraps
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any
 
 from django.core.cache import cache
 from django.db import transaction
@@ -30,11 +30,11 @@ HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
 LONGEST_KEY = 255
 _MARK_SECONDS = 60
-_View = TypeVar("_View", bound=ApiView)
-_Write = Callable[[_View, Request], Response]
+_Write = Callable[..., Response]
+"""A method of a view: it, the request, and what the address names."""
 
 
-def idempotent(write: _Write[_View]) -> _Write[_View]:
+def idempotent(write: _Write) -> _Write:
     """Guard a write: it runs once for a token's key, in one transaction with its kept answer.
 
     Raises 400 without a key, 409 while the same key is being worked on, 422 where the key came with
@@ -42,7 +42,7 @@ def idempotent(write: _Write[_View]) -> _Write[_View]:
     """
 
     @wraps(write)
-    def once(view: _View, request: Request) -> Response:
+    def once(view: ApiView, request: Request, **address: Any) -> Response:
         token, key = request.auth, _key(request)
         if not isinstance(token, ApiToken):
             raise TypeError  # only tokens reach a write
@@ -52,7 +52,7 @@ def idempotent(write: _Write[_View]) -> _Write[_View]:
             msg = "The same Idempotency-Key is being worked on: send the request again in a second."
             raise Problem(409, "idempotency-key-in-use", msg, retry_after=1)
         try:
-            return _once(view, request, write, token=token, key=key)
+            return _once(partial(write, view, request, **address), request, token=token, key=key)
         finally:
             cache.delete(mark)
 
@@ -60,7 +60,7 @@ def idempotent(write: _Write[_View]) -> _Write[_View]:
 
 
 def _once(
-    view: _View, request: Request, write: _Write[_View], *, token: ApiToken, key: str
+    write: Callable[[], Response], request: Request, *, token: ApiToken, key: str
 ) -> Response:
     now = clock.now()
     asked = _hash(request)
@@ -72,7 +72,7 @@ def _once(
         )
         if not is_new:
             return _again(kept, asked)
-        response = write(view, request)
+        response = write()
         kept.status = response.status_code
         kept.body = JSONRenderer().render(response.data).decode()
         kept.save(update_fields=["status", "body"])

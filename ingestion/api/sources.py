@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.urls import path
@@ -13,7 +14,7 @@ from rest_framework.response import Response
 from finops import clock
 from finops.api.views import ApiView, Query, read_query
 from finops.permissions import Capability
-from ingestion.selectors import freshness
+from ingestion.selectors import SourceFreshness, freshness
 
 
 class SourceSerializer(serializers.Serializer[Any]):
@@ -32,6 +33,15 @@ class SourceSerializer(serializers.Serializer[Any]):
     )
     last_delivery_at = serializers.DateTimeField(allow_null=True)
     expected_every_hours = serializers.IntegerField()
+    due_at = serializers.DateTimeField(
+        allow_null=True,
+        help_text="When newer data is expected at the latest; null: it counts when it comes.",
+    )
+    late_by_minutes = serializers.SerializerMethodField(help_text="0 where it is in time.")
+
+    def get_late_by_minutes(self, source: SourceFreshness) -> int:
+        """Whole minutes; at least 1 where it is late."""
+        return -(-source.late_by // timedelta(minutes=1))
 
 
 class SourcesSerializer(serializers.Serializer[Any]):

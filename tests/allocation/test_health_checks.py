@@ -7,6 +7,8 @@ from decimal import Decimal
 
 import pytest
 
+from allocation.checks.jobs import Jobs
+from allocation.core.checks import Asked, CheckState
 from allocation.jobs.check_health import JOB
 from allocation.models import PnlMonth
 from finops import clock, job_table
@@ -14,6 +16,7 @@ from finops.alerting import check_all, open_alerts
 from finops.models import Job
 from finops.runner import Runner
 from ingestion.models import Connection, Load, Source
+from ingestion.selectors import freshness
 from ingestion.services import ingest
 from tests.cur_export import Export, line
 
@@ -70,9 +73,49 @@ def test_a_source_is_stale_just_after_its_hours_and_not_at_their_end(bill):
     assert kinds(end) == []
     assert kinds(end + timedelta(seconds=1)) == [("stale-source", slug)]
     (alert,) = open_alerts()
-    assert f"expected within {bill.source.expected_every_hours}" in alert.sentence
+    assert "is late by 1 minute: its data ends" in alert.sentence
+    assert (
+        f"newer data is expected within {bill.source.expected_every_hours} hours" in alert.sentence
+    )
+    assert "let an admin add a connection" in alert.sentence, (
+        "nobody looks for a bill loaded by hand"
+    )
     Source.objects.filter(pk=bill.source.pk).update(expected_every_hours=10_000)
     assert kinds(end + timedelta(seconds=2)) == []
+
+
+def test_a_source_that_never_delivered_is_late_from_when_it_was_first_seen():
+    place = Connection.objects.create(
+        slug="bills", kind="aws_cur", location="/srv/bills", created_at=NOW
+    )
+    Source.objects.create(
+        slug="bills",
+        kind="aws_cur",
+        identity="arn",
+        name="Bills",
+        service_provider_name="AWS",
+        connection=place,
+        created_at=NOW - timedelta(hours=36),
+    )
+    assert kinds(NOW) == []
+    assert [one.state for one in freshness(NOW).sources] == ["waiting"]
+    assert kinds(NOW + timedelta(minutes=5)) == [("stale-source", "bills")]
+    (alert,) = open_alerts()
+    assert (
+        "late by 5 minutes: nothing has come, and data is expected within 36 hours"
+        in alert.sentence
+    )
+    assert "Load the connection bills now" in alert.sentence
+    assert alert.evidence["late_by_minutes"] == 5
+
+
+def test_looking_after_health_is_no_load_under_way(bill):
+    job_table.enqueue(kind=JOB.id, subject="health")
+    Job.objects.update(state=Job.State.RUNNING)
+    asked = Asked(bill.billing_period, NOW, None)
+    assert Jobs().look(asked).state is CheckState.OK
+    Job.objects.update(kind="collect")
+    assert Jobs().look(asked).state is CheckState.OPEN
 
 
 def test_an_inactive_source_is_never_stale(bill):

@@ -19,6 +19,10 @@ from tests.dashboards.world import NOW, person
 
 STORY = {
     "api-alerts": ("alerts", {"GET": Capability.VIEW_RECONCILIATION}),
+    "api-alert-acknowledge": (
+        "alerts/1/acknowledge",
+        {"POST": Capability.OPERATE_LOADS},
+    ),
     "api-deliveries": ("deliveries", {"GET": Capability.VIEW_RECONCILIATION}),
     "api-delivery": ("deliveries/{delivery}", {"GET": Capability.VIEW_RECONCILIATION}),
     "api-delivery-rejects": (
@@ -61,7 +65,7 @@ def call(client: Client, path: str, method: str):
         return client.get(url)
     return client.post(
         url,
-        {"records": [record()]},
+        {} if path.startswith("alerts") else {"records": [record()]},
         content_type="application/json",
         headers={"Idempotency-Key": "story"},
     )

@@ -24,11 +24,12 @@ from allocation.close_models import GlAccount
 from finops.api.routes import routes
 from finops.api.tokens import SCOPES
 from finops.core.periods import parse_month
-from finops.models import User
+from finops.models import Alert, User
 from finops.wsgi import application
 from ingestion.models import Delivery
 from tests.allocation.closing import close
 from tests.api.conftest import V1, client_of, record, token_of
+from tests.dashboards.world import NOW
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -100,6 +101,7 @@ def test_the_examples_of_the_how_to_work(company):
 
 OPERATIONS = [
     ("GET", "alerts"),
+    ("POST", "alerts/{alert_id}/acknowledge"),
     ("GET", "deliveries"),
     ("GET", "deliveries/{delivery_id}"),
     ("GET", "deliveries/{delivery_id}/rejects"),
@@ -147,6 +149,15 @@ def described(company: None, settings, tmp_path: Path):
     )
     close(parse_month("2026-03"), root)
     GlAccount.objects.create(role="suspense", account="9999")
+    Alert.objects.create(
+        kind="stale-source",
+        subject="bills",
+        severity="warning",
+        sentence="It is late.",
+        evidence={"late_by_minutes": 5, "newest": None},
+        first_seen=NOW,
+        last_seen=NOW,
+    )
     text = token_of(root, name="schemathesis")
     # As Django's own test client does: a request must not close the connection of the test's transaction.
     request_started.disconnect(close_old_connections)
@@ -174,6 +185,8 @@ def test_schemathesis_finds_nothing_outside_the_document(described, method, path
         if isinstance(number, int):
             # Mostly rows that exist, so that answers are looked at, too.
             case.path_parameters["delivery_id"] = known[number % len(known)]
+        if isinstance(case.path_parameters.get("alert_id"), int):
+            case.path_parameters["alert_id"] = Alert.objects.get().pk
         if path == "journal" and MONTH.fullmatch(str(case.query.get("month"))) and not answers[200]:
             case.query["month"] = "2026-03"  # the one that is closed
         if case.headers.get("Idempotency-Key"):

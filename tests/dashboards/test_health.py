@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dashboards.presenters.sources import sources_table
 from finops import clock, job_table
 from finops.models import Job
 from ingestion.core.grid import DayState, bill_days, revenue_days
 from ingestion.models import Connection, Delivery, Load, Source
+from ingestion.selectors import SourceFreshness
 from ingestion.services import collect
 from tests.cur_export import Export, line
 from tests.dashboards.world import load_rejects
@@ -293,7 +296,7 @@ def test_a_source_that_is_switched_off_is_not_in_the_grid(alice):
     from django.core.cache import cache
 
     cache.clear()
-    grid = text(alice).split("</table>")[0]
+    grid = text(alice).split('<table class="days">')[1].split("</table>")[0]
     assert "AWS bill" not in grid
     assert "day-complete" in grid, "revenue is still there"
 
@@ -307,6 +310,59 @@ def test_where_a_bill_is_missing_no_tenant_is_above_its_goal(alice):
         assert "has no gross margin for" in statement
         assert "above goal" not in statement
         assert "no bill is loaded for" in statement
+
+
+# --- sources -------------------------------------------------------------------------------------------
+
+
+def freshness_of(
+    name: str, *, late: timedelta = timedelta(0), **changed: object
+) -> SourceFreshness:
+    values: dict[str, Any] = {
+        "slug": name.lower(),
+        "name": name,
+        "newest": NOW,
+        "fresh": not late,
+        "reason": "",
+        "kind": "aws_cur",
+        "service_provider_name": "AWS",
+        "expected_every_hours": 36,
+        "last_delivery_at": NOW,
+        "gives": "bills",
+        "due_at": NOW,
+        "late_by": late,
+    }
+    return SourceFreshness(**values | changed)
+
+
+def test_sources_stand_in_the_order_of_their_lateness_with_what_is_expected():
+    table = sources_table(
+        [
+            freshness_of("Bills"),
+            freshness_of("Logs", late=timedelta(minutes=90), gives="logs"),
+            freshness_of("New", newest=None, fresh=False, last_delivery_at=None),
+            freshness_of("Revenue", gives="revenue", due_at=None),
+            freshness_of("Tokens", late=timedelta(days=3), gives="tokens"),
+        ]
+    )
+    found = [tuple(cell.value for cell in row.cells) for row in table.rows]
+    assert [(row[0], row[1], row[2], row[6]) for row in found] == [
+        ("Tokens", "tokens", "late", "3 days"),
+        ("Logs", "logs", "late", "90 minutes"),
+        ("Bills", "bills", "fresh", ""),
+        ("New", "bills", "waiting", ""),
+        ("Revenue", "revenue", "fresh", ""),
+    ]
+    assert found[4][4:6] == (None, None), "of revenue nothing is expected"
+    assert table.rows[3].cells[3].reason == "nothing has been loaded yet"
+
+
+def test_the_page_shows_each_source_with_what_it_delivers(alice):
+    section = words(alice).split("how late it is")[1].split("Sources by day")[0]
+    assert "AWS bill" in section
+    assert "bills fresh" in section
+    assert "revenue fresh" in section
+    assert "invoices count when they come" in section
 
 
 # --- alerts --------------------------------------------------------------------------------------------

@@ -103,6 +103,37 @@ def test_who_looked_earlier_does_not_overrule_who_looked_later(probe):
 
 
 @pytest.mark.django_db
+def test_who_looked_earlier_does_not_open_what_is_over_by_now(probe):
+    probe.finds = [finding()]
+    check_all(now=NOW)
+    probe.finds = []
+    check_all(now=LATER)
+    probe.finds = [finding()]
+    check_all(now=NOW + timedelta(minutes=1))
+    assert [one.resolved_at for one in of_probe()] == [LATER]
+
+
+@pytest.mark.django_db
+def test_an_alert_of_a_check_that_is_gone_is_over(probe):
+    probe.finds = [finding()]
+    check_all(now=NOW)
+    alert_checks.cache_clear()
+    check_all(now=LATER)
+    assert [one.resolved_at for one in of_probe()] == [LATER]
+
+
+@pytest.mark.django_db
+def test_secrets_stay_out_of_alerts(probe):
+    secret = "AKIA" + "Q" * 16
+    probe.finds = [
+        Finding("probe", "s3", Severity.WARNING, f"The key {secret} fails.", {"said": secret})
+    ]
+    check_all(now=NOW)
+    (alert,) = of_probe()
+    assert secret not in f"{alert.sentence} {alert.evidence}"
+
+
+@pytest.mark.django_db
 def test_a_broken_check_is_an_alert_itself_and_resolves_nothing(probe):
     probe.finds = [finding()]
     check_all(now=NOW)
