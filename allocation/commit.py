@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, Sum
 
-from allocation import restating
+from allocation import books, restating
 from allocation.core.bridge import Step
 from allocation.core.ledger import Ledger
 from allocation.models import (
@@ -124,6 +124,7 @@ def commit_load(
         LakeFile.objects.bulk_create(files)
         _write_totals(load, reading, ledger, in_lake)
         _write_bridge(load, steps)
+        books.book_cost_changes(load=load, months=rewrite.months)
         Load.objects.filter(pk=load.pk).update(state=Load.State.CURRENT, committed_at=now)
         finish_delivery(
             delivery=load.delivery,

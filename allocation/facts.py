@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import DateField, F, Model, Q, QuerySet, Sum
 from django.db.models.functions import TruncMonth
 
-from allocation import past
+from allocation import past, reported
 from allocation.core.figures import Granularity, Slice
 from allocation.core.pnl import CostFact, Pnl, RevenueFact, UncertainFact, build_pnls
 from allocation.models import (
@@ -25,7 +25,7 @@ from allocation.models import (
     UncertainCost,
 )
 from finops.core.amounts import ZERO
-from finops.core.periods import month_text
+from finops.core.periods import Window, month_text
 from finops.models import Tenant
 
 _Row = TypeVar("_Row", bound=Model)
@@ -39,11 +39,15 @@ def pnls_by_tenant(slice_: Slice) -> dict[str | None, Pnl]:
 def pnls_by_tenant_and_column(
     slice_: Slice, granularity: Granularity | None
 ) -> dict[tuple[str | None, str], Pnl]:
-    """Each tenant's P&L by column; without ``granularity`` there is one column, with an empty key."""
+    """Each tenant's P&L by column; without ``granularity`` there is one column, with an empty key.
+
+    Raises ``PastGoneError``, and ``ReportedError`` where the slice's basis cannot answer.
+    """
+    reported.refuse(slice_, granularity)
     return build_pnls(
-        _cost_facts(slice_, granularity, by_tenant=True),
+        cost_facts(slice_, granularity, by_tenant=True),
         _revenue_facts(slice_, granularity, by_tenant=True),
-        _uncertain_facts(slice_, granularity),
+        uncertain_facts(slice_, granularity),
         below_line=settings.PNL_BELOW_THE_LINE,
     )
 
@@ -51,13 +55,14 @@ def pnls_by_tenant_and_column(
 def pnls_by_column(slice_: Slice, granularity: Granularity) -> dict[str, Pnl]:
     """The P&L of the slice's tenants together, by column, in order.
 
-    Bounds belong to one tenant: they are there only where the slice names exactly one.
+    Bounds belong to one tenant: they are there only where the slice names exactly one. Raises as above.
     """
+    reported.refuse(slice_, granularity)
     alone = slice_.tenants[0] if slice_.tenants is not None and len(slice_.tenants) == 1 else None
     found = build_pnls(
-        _cost_facts(slice_, granularity, by_tenant=False, name=alone),
+        cost_facts(slice_, granularity, by_tenant=False, name=alone),
         _revenue_facts(slice_, granularity, by_tenant=False, name=alone),
-        _uncertain_facts(slice_, granularity) if alone else (),
+        uncertain_facts(slice_, granularity) if alone else (),
         below_line=settings.PNL_BELOW_THE_LINE,
     )
     return {column: pnl for (_, column), pnl in sorted(found.items(), key=lambda item: item[0][1])}
@@ -122,9 +127,21 @@ def tenant_ids(slice_: Slice) -> list[int]:
     return list(Tenant.objects.filter(slug__in=slice_.tenants or ()).values_list("pk", flat=True))
 
 
-def _cost_facts(
+def uncertain_currencies(window: Window) -> list[str]:
+    """The currencies of the uncertain cost in ``window``."""
+    rows = UncertainCost.objects.filter(day__gte=window.start, day__lt=window.end).order_by()
+    return sorted(rows.values_list("billing_currency", flat=True).distinct())
+
+
+def cost_facts(
     slice_: Slice, granularity: Granularity | None, *, by_tenant: bool, name: str | None = None
 ) -> Iterable[CostFact]:
+    """The slice's cost by column, category and confidence, and by tenant or under ``name``."""
+    if slice_.basis == "reported":
+        yield from reported.cost_facts(slice_, granularity, by_tenant=by_tenant, name=name)
+        if live := reported.open_part(slice_):
+            yield from cost_facts(live, granularity, by_tenant=by_tenant, name=name)
+        return
     keys = ["service_category", "charge_category", "confidence"]
     slugs = _slugs() if by_tenant else {}
     for rows in _cost_rows(slice_, granularity):
@@ -168,6 +185,11 @@ def _cost_rows(slice_: Slice, granularity: Granularity | None) -> Iterable[Any]:
 def _revenue_facts(
     slice_: Slice, granularity: Granularity | None, *, by_tenant: bool, name: str | None = None
 ) -> Iterable[RevenueFact]:
+    if slice_.basis == "reported":
+        yield from reported.revenue_facts(slice_, granularity, by_tenant=by_tenant, name=name)
+        if live := reported.open_part(slice_):
+            yield from _revenue_facts(live, granularity, by_tenant=by_tenant, name=name)
+        return
     rows = revenue_days(slice_).filter(currency=slice_.currency)
     grouped = _grouped(rows, granularity, "day", ["tenant_id"] if by_tenant else [])
     slugs = _slugs() if by_tenant else {}
@@ -179,11 +201,16 @@ def _revenue_facts(
         )
 
 
-def _uncertain_facts(slice_: Slice, granularity: Granularity | None) -> Iterable[UncertainFact]:
+def uncertain_facts(slice_: Slice, granularity: Granularity | None) -> Iterable[UncertainFact]:
     """Uncertain cost per column and account, with the tenants that may bear it.
 
     Signs are kept apart, because a negative line lowers a cost that a positive one raises.
     """
+    if slice_.basis == "reported":
+        yield from reported.uncertain_facts(slice_, granularity)
+        if live := reported.open_part(slice_):
+            yield from uncertain_facts(live, granularity)
+        return
     candidates: dict[tuple[object, str], list[str]] = defaultdict(list)
     for load, account, slug in _candidates(slice_):
         candidates[load, account].append(slug)

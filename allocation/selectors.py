@@ -16,7 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Sum
 
-from allocation import facts, past
+from allocation import facts, past, reported
 from allocation.core.figures import (
     FilterChoices,
     Granularity,
@@ -60,7 +60,8 @@ def statement(slice_: Slice, granularity: Granularity, *, previous: Window) -> S
         _column(key, label, window, found.get(key, Pnl()), through)
         for key, label, window in _columns(slice_.window, granularity)
     )
-    before = pnl_by_column(replace(slice_, window=previous), "month")
+    earlier = replace(slice_, window=previous)
+    before = pnl_by_column(earlier, "month") if reported.tells(earlier, "month") else {}
     return Statement(
         columns=columns,
         total=add_pnls(column.pnl for column in columns),
@@ -186,6 +187,8 @@ def untagged_resources(slice_: Slice, tenant_slug: str, limit: int = 10) -> list
 def unallocated_cost(slice_: Slice) -> Decimal:
     """What nobody bears in the slice's window and filters, without credits and what is below the line."""
     everyone = replace(slice_, tenants=None)
+    if slice_.basis == "reported":
+        return facts.pnls_by_tenant(everyone).get(None, Pnl()).cost
     rows = facts.ledger(everyone) if slice_.is_detailed else facts.pnl_days(everyone)
     found = rows.filter(tenant__isnull=True, billing_currency=slice_.currency).exclude(
         charge_category__in=_beside()

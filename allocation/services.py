@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
+from allocation import books
 from allocation.commit import ControlTotalError, commit_load
 from allocation.core import bridge, sql
 from allocation.core.keys import DIMENSIONS, Key, Method, allocate
@@ -185,8 +186,13 @@ def _rows(engine: duckdb.DuckDBPyConnection, path: Path) -> int:
     return int(row[0]) if row else 0
 
 
-def recognise_revenue(*, revenue_row_ids: Iterable[int]) -> None:
-    """Spread these revenue rows over their service days anew, in one transaction."""
+def recognise_revenue(
+    *, revenue_row_ids: Iterable[int], why: str = "A revenue row was typed in or corrected."
+) -> None:
+    """Spread these revenue rows over their service days anew, in one transaction.
+
+    What that changes of closed months is booked as prior-period adjustments, with ``why``.
+    """
     rows = list(RevenueRow.objects.filter(pk__in=list(revenue_row_ids)))
     parts = [
         (row.pk, day, row.tenant_id, row.currency, amount)
@@ -198,8 +204,12 @@ def recognise_revenue(*, revenue_row_ids: Iterable[int]) -> None:
         insert_rows(
             RecognisedRevenue, ("revenue_row_id", "day", "tenant_id", "currency", "amount"), parts
         )
+        books.book_revenue_changes(why=why)
 
 
 def recognise_delivery(*, delivery: Delivery) -> None:
     """Recognise every revenue row that ``delivery`` brought or changed."""
-    recognise_revenue(revenue_row_ids=delivery.revenue_rows.values_list("pk", flat=True))
+    recognise_revenue(
+        revenue_row_ids=delivery.revenue_rows.values_list("pk", flat=True),
+        why=f"{delivery.source.slug} delivered {delivery.key}.",
+    )

@@ -114,8 +114,9 @@ class Person:
 PEOPLE = (
     Person("alice.finance", "finance", "reads the figures"),
     Person("bob.approver", "approver", "reads them too; will approve actions"),
-    Person("carol.admin", "admin", "also keeps tenants and settings"),
+    Person("carol.admin", "admin", "also keeps tenants and settings, and closes months"),
 )
+CLOSER = "carol.admin"
 
 
 def ensure_people(place: Place) -> dict[str, str]:

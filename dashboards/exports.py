@@ -14,8 +14,8 @@ from django.http import HttpResponse
 from dashboards import numbers
 from dashboards.tables import Cell, Column, Kind, Mix, Row, Table, Value
 from finops.core.amounts import plain
+from finops.core.spreadsheets import defused
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _BANDS = ("firm", "inferred", "fallback")
 _XLSX_DIGITS = 15
 _FORMATS = {
@@ -46,7 +46,7 @@ def to_csv(table: Table) -> bytes:
     """UTF-8 with a byte order mark, so that spreadsheets read names rightly; CRLF as RFC 4180 has it."""
     out = io.StringIO(newline="")
     writer = csv.writer(out)
-    writer.writerow([_defused(head) for head, _ in _heads(table)])
+    writer.writerow([defused(head) for head, _ in _heads(table)])
     for row in _all_rows(table):
         writer.writerow([_csv_text(value, kind) for value, kind in _values(table, row)])
     return ("\ufeff" + out.getvalue()).encode()
@@ -176,9 +176,4 @@ def _csv_text(value: Value, kind: Kind) -> str:
         )
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%dT%H:%M:%SZ}"
-    return _defused(str(value))
-
-
-def _defused(text: str) -> str:
-    """A text that a spreadsheet would run as a formula, made harmless by an apostrophe."""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    return defused(str(value))

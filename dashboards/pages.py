@@ -12,12 +12,14 @@ from django.shortcuts import render
 
 from allocation.core.figures import Slice
 from allocation.past import PastGoneError
+from allocation.reported import ReportedError, booked_in, changes_since_close
 from allocation.selectors import filter_choices, other_currencies
 from dashboards.context import last_whole_day
 from dashboards.coverage import Coverage
 from dashboards.exports import export_response
+from dashboards.presenters.closing import Closing, closing_notes
 from dashboards.shown import narrowed_reason
-from dashboards.state import PageState, StateError, read_state
+from dashboards.state import Link, PageState, StateError, read_state
 from dashboards.tables import Table
 from finops import clock
 from finops.core.periods import Window
@@ -50,7 +52,7 @@ def stateful(
                     through=last_whole_day() if billed_days else None,
                 )
                 return view(request, state, *args, **kwargs)
-            except (StateError, PastGoneError) as error:
+            except (StateError, PastGoneError, ReportedError) as error:
                 context = {"sentence": str(error), "path": request.path}
                 return render(request, "dashboards/bad_address.html", context, status=400)
 
@@ -83,6 +85,7 @@ def _slice(state: PageState, slugs: tuple[str, ...] | None, window: Window | Non
         team=state.get("team"),
         currency=settings.REPORTING_CURRENCY,
         as_of=state.as_of,
+        basis=state.basis,
     )
 
 
@@ -117,7 +120,22 @@ def answer(
         context["choices"] = filter_choices(slice_)
         context["other_currencies"] = other_currencies(slice_)
         context["currency"] = slice_.currency
+        context["closing"] = _closing(state, slice_)
     return render(request, template, context)
+
+
+def _closing(state: PageState, slice_: Slice) -> Closing:
+    """What the filter bar says of closed months in the page's days."""
+    changes = changes_since_close(slice_)
+    is_reported = state.basis == "reported"
+    return Closing(
+        offered=bool(changes) or is_reported,
+        notes=closing_notes(changes, booked_in(slice_) if is_reported else [], slice_),
+        links=(
+            Link("As restated", state.url(basis=""), not is_reported),
+            Link("As reported", state.url(basis="reported"), is_reported),
+        ),
+    )
 
 
 def sorted_table(table: Table, state: PageState, sortable: tuple[str, ...], default: str) -> Table:

@@ -22,17 +22,23 @@ from finops.core.periods import (
 
 Granularity = Literal["day", "month"]
 Metric = Literal["effective", "billed"]
+Basis = Literal["restated", "reported"]
 
 NARROWING = ("provider", "environment", "product", "team")
 """Filters that take away cost but cannot take away revenue."""
-SHARED = ("period", "from", "to", "granularity", "compare", "metric", "as_of", *NARROWING)
-OWN = ("category", "service", "charge", "sort", "page")
+SHARED = (
+    *("period", "from", "to", "granularity", "compare", "metric", "basis", "as_of"),
+    *NARROWING,
+)
+OWN = ("category", "service", "charge", "actor", "verb", "target", "verify", "sort", "page")
 PARAMETERS = (*SHARED, *OWN)
 
 _CHOICES = {
     "granularity": ("day", "month"),
     "compare": ("previous",),
     "metric": ("effective", "billed"),
+    "basis": ("restated", "reported"),
+    "verify": ("chain",),
     "format": ("csv", "xlsx"),
 }
 _LONGEST_VALUE = 200
@@ -91,6 +97,11 @@ class PageState:
     def metric(self) -> Metric:
         """Which cost the page counts."""
         return cast(Metric, self.params.get("metric", "effective"))
+
+    @property
+    def basis(self) -> Basis:
+        """Whether closed months stand as they were reported."""
+        return cast(Basis, self.params.get("basis", "restated"))
 
     @property
     def as_of(self) -> datetime | None:
@@ -190,6 +201,8 @@ class PageState:
         chips = [Chip(name, self.params[name], self.url(**{name: ""})) for name in self.narrowed]
         if self.metric == "billed":
             chips.append(Chip("cost", "billed", self.url(metric="")))
+        if self.basis == "reported":
+            chips.append(Chip("closed months", "as reported", self.url(basis="")))
         if "as_of" in self.params:
             chips.append(Chip("as known on", self.params["as_of"], self.url(as_of="")))
         return chips
@@ -239,8 +252,9 @@ def read_state(
     period = _period(params, anchor, default_period)
     if through is not None:
         period = period.until(through + timedelta(days=1))
-    if params.get("metric") == "effective":
-        del params["metric"]
+    for name, default in (("metric", "effective"), ("basis", "restated")):
+        if params.get(name) == default:
+            del params[name]
     file_format = params.pop("format", "")
     return PageState(
         path=path,

@@ -14,6 +14,7 @@ from django.forms import ModelForm, ModelMultipleChoiceField
 from django.http import HttpRequest
 
 from finops import clock
+from finops.admin_audit import AuditedAdmin
 from finops.admin_site import ReadOnlyAdmin
 from finops.api import admin as _tokens  # noqa: F401 - registers the tokens
 from finops.core.amounts import plain
@@ -27,7 +28,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(Tenant)
-class TenantAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class takes no argument at run time
+class TenantAdmin(AuditedAdmin):
     """Tenants are confirmed, renamed and retired here, never deleted."""
 
     list_display = ("slug", "name", "discovered", "is_active", "first_seen")
@@ -125,7 +126,7 @@ class ReadableGroupAdmin(GroupAdmin):
 
 
 @admin.register(SettingOverride)
-class SettingOverrideAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class takes no argument at run time
+class SettingOverrideAdmin(AuditedAdmin):
     """Overrides of settings: for everyone, or for one tenant; each with a reason and its author."""
 
     list_display = (

@@ -10,9 +10,13 @@ class FinopsConfig(AppConfig):
     name = "finops"
 
     def ready(self) -> None:
-        """Keep the groups in step with the code, and tracebacks free of secrets."""
+        """Keep groups and triggers in step with the code, and tracebacks free of secrets."""
+        from finops.audit_triggers import install_after_migrate  # noqa: PLC0415  # as below
         from finops.groups import ensure_groups  # noqa: PLC0415  # needs loaded models
         from finops.logs import install_excepthook  # noqa: PLC0415  # needs settings
 
         post_migrate.connect(ensure_groups, dispatch_uid="finops.groups.ensure_groups")
+        post_migrate.connect(
+            install_after_migrate, sender=self, dispatch_uid="finops.audit_triggers"
+        )
         install_excepthook()

@@ -1,14 +1,22 @@
 """What the groups may do with this app's tables (see ``finops.groups``)."""
 
-_VIEWS = ("view_pnl", "view_charge_lines", "view_reconciliation", "export_figures")
+_VIEWS = (
+    "view_pnl",
+    "view_charge_lines",
+    "view_reconciliation",
+    "export_figures",
+    "view_audit",
+)
 
 GRANTS: dict[str, tuple[str, ...]] = {
     "finance": _VIEWS,
+    "finance-lead": (*_VIEWS, "close_month"),
     "approver": _VIEWS,
     "admin": (
         *_VIEWS,
         "enter_admin",
         "operate_loads",
+        "close_month",
         "send_usage",
         "add_apitoken",
         "change_apitoken",

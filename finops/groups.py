@@ -1,4 +1,4 @@
-"""The groups finance, approver and admin: what the product gives to whom.
+"""The groups finance, finance-lead, approver and admin: what the product gives to whom.
 
 Each app declares its own part in ``<app>/grants.py``. Migration 0002 makes the groups; this receiver of
 ``post_migrate`` keeps them equal to the declarations after every later migration, and brings them back
@@ -17,7 +17,7 @@ from django.apps.registry import apps as all_apps
 from django.contrib.auth.management import create_permissions
 from django.db import DEFAULT_DB_ALIAS
 
-GROUPS: tuple[str, ...] = ("finance", "approver", "admin")
+GROUPS: tuple[str, ...] = ("finance", "finance-lead", "approver", "admin")
 
 
 def declared_grants(package: str) -> dict[str, tuple[str, ...]]:

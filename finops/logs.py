@@ -42,6 +42,11 @@ def mask_row(columns: Mapping[str, str], keep: Collection[str], limit: int = 500
     return redaction.mask_row(columns, keep, limit, redactor=redactor())
 
 
+def cleaned(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """``mapping`` as plain JSON values without secrets, whatever it holds."""
+    return _clean_mapping(mapping, 0)
+
+
 def redactor() -> redaction.Redactor:
     """The redactor of this process; take it once where many texts are to be redacted."""
     # Keyed by the environment, so that a variable that is set later is known too.

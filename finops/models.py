@@ -11,9 +11,19 @@ from django.db import models
 from django.db.models import Q
 
 from finops.api.models import ApiToken, KeptAnswer
+from finops.audit_models import AuditEntry, AuditHead
 from finops.core.tunables import TUNABLES, TunableError
 
-__all__ = ["ApiToken", "Job", "KeptAnswer", "SettingOverride", "Tenant", "User"]
+__all__ = [
+    "ApiToken",
+    "AuditEntry",
+    "AuditHead",
+    "Job",
+    "KeptAnswer",
+    "SettingOverride",
+    "Tenant",
+    "User",
+]
 
 
 class Tenant(models.Model):
@@ -45,6 +55,8 @@ class Tenant(models.Model):
             ("enter_admin", "Enter the admin"),
             ("operate_loads", "Start, retry and cancel loads"),
             ("send_usage", "Send usage through the API"),
+            ("view_audit", "See the audit log"),
+            ("close_month", "Close months and reopen the last closed one"),
         ]
 
     def __str__(self) -> str:

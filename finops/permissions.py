@@ -37,10 +37,18 @@ class Capability(StrEnum):
     ENTER_ADMIN = "finops.enter_admin"
     OPERATE_LOADS = "finops.operate_loads"
     SEND_USAGE = "finops.send_usage"
+    VIEW_AUDIT = "finops.view_audit"
+    CLOSE_MONTH = "finops.close_month"
 
 
 COMPANY_WIDE = frozenset(
-    {Capability.VIEW_RECONCILIATION, Capability.ENTER_ADMIN, Capability.OPERATE_LOADS}
+    {
+        Capability.VIEW_RECONCILIATION,
+        Capability.ENTER_ADMIN,
+        Capability.OPERATE_LOADS,
+        Capability.VIEW_AUDIT,
+        Capability.CLOSE_MONTH,
+    }
 )
 """Capabilities that show every tenant, so that a person with a tenant scope never holds them."""
 
@@ -52,6 +60,8 @@ _SENTENCES: dict[Capability, str] = {
     Capability.ENTER_ADMIN: "You may not enter the admin",
     Capability.OPERATE_LOADS: "You may not start, retry or cancel loads",
     Capability.SEND_USAGE: "You may not send usage",
+    Capability.VIEW_AUDIT: "You may not see the audit log",
+    Capability.CLOSE_MONTH: "You may not close or reopen months",
 }
 _ASK = "ask an administrator for the group that allows it."
 _COMPANY_ONLY = "This page adds up the whole company, and your account is limited to some tenants."

@@ -205,6 +205,10 @@ ENGINE_MEMORY_LIMIT = env.str("ENGINE_MEMORY_LIMIT", default="1GB")
 
 MARGIN_GOAL = _decimal("MARGIN_GOAL", "0.70", "0", "1")
 PRICING_EDGE_BYTES_PER_GB = _decimal("PRICING_EDGE_BYTES_PER_GB", "0", "0", "10")
+CLOSE_MAX_UNALLOCATED_SHARE = _decimal("CLOSE_MAX_UNALLOCATED_SHARE", "0.05", "0", "1")
+GL_COST_CENTRE = env.str("GL_COST_CENTRE", default="tenant")
+if GL_COST_CENTRE not in {"tenant", "product", "team", "environment"}:
+    _stop(f"GL_COST_CENTRE={GL_COST_CENTRE!r} is none: write tenant, product, team or environment.")
 REPORTING_CURRENCY = env.str("REPORTING_CURRENCY", default="USD").upper()
 PNL_BELOW_THE_LINE: list[str] = env.list("PNL_BELOW_THE_LINE", default=["Tax"])
 ALLOCATION_TAGS: dict[str, list[str]] = {

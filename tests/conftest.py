@@ -16,6 +16,8 @@ from uuid import uuid4
 import django
 import pytest
 from django.conf import LazySettings, settings
+from django.db import connection
+from django.test import TransactionTestCase
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
@@ -92,3 +94,20 @@ def cache_of_this_test(settings: LazySettings) -> None:
     settings.CACHES = {
         "default": {**settings.CACHES["default"], "KEY_PREFIX": f"test-{uuid4().hex}"}
     }
+
+
+_flush = TransactionTestCase._fixture_teardown
+
+
+def _flush_audit_log_too(case: TransactionTestCase) -> None:
+    """After a test with real transactions every table is emptied; the audit log refuses that by triggers.
+
+    The flush ends with ``post_migrate``, which puts them in place again.
+    """
+    from finops import audit_triggers
+
+    audit_triggers.remove(connection)
+    _flush(case)
+
+
+TransactionTestCase._fixture_teardown = _flush_audit_log_too  # type: ignore[method-assign]

@@ -19,6 +19,7 @@ from allocation.core.pnl import Verdict
 from allocation.coverage import Gap
 from allocation.past import PastGoneError
 from allocation.pnl_table import PnlLine, pnl_table
+from allocation.reported import ReportedError
 from allocation.selectors import other_currencies
 from finops import clock
 from finops.api.fields import EARLIEST, LATEST
@@ -67,6 +68,12 @@ class PnlQuery(Query):
         _MOMENT,
         required=False,
         help_text="The bills as they were known then: a day, or a time in UTC.",
+    )
+    basis = serializers.ChoiceField(
+        ["restated", "reported"],
+        default="restated",
+        help_text="reported: closed months as they were closed; what became known since stands in the month that it "
+        "was booked in, under the category Prior-period adjustments. By whole months only.",
     )
 
     def get_fields(self) -> dict[str, Any]:
@@ -165,12 +172,15 @@ class PnlView(ApiView):
             tenants=_tenants(request.user, query.get("tenant")),
             currency=settings.REPORTING_CURRENCY,
             as_of=_as_of(query),
+            basis=query["basis"],
         )
         granularity = _granularity(query, slice_.window)
         try:
             table = pnl_table(slice_, granularity, through=through)
         except PastGoneError as error:
             raise InvalidQuery({"as_of": [str(error)]}) from None
+        except ReportedError as error:
+            raise InvalidQuery({"basis": [str(error)]}) from None
         answer = {
             "start": slice_.window.start,
             "end": slice_.window.end,

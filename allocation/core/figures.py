@@ -13,13 +13,15 @@ from finops.core.periods import Window
 
 Metric = Literal["effective", "billed"]
 Granularity = Literal["day", "month"]
+Basis = Literal["restated", "reported"]
 
 
 @dataclass(frozen=True)
 class Slice:
     """What a page is about. ``tenants`` are slugs; ``None`` is the whole company, unallocated too.
 
-    ``as_of`` asks for the bills as they were known at that moment; ``None`` is now.
+    ``as_of`` asks for the bills as they were known at that moment; ``None`` is now. On the ``basis`` "reported"
+    closed months stand as they were closed, and what became known since is borne by the month it was booked in.
     """
 
     window: Window
@@ -31,6 +33,7 @@ class Slice:
     team: str = ""
     currency: str = "USD"
     as_of: datetime | None = None
+    basis: Basis = "restated"
 
     @property
     def cost_field(self) -> str:

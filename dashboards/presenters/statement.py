@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,8 @@ class Frame:
     """Why the period before is not whole; empty where it is."""
     unallocated: Decimal | None = None
     """Cost that nobody bears yet, where the reader may see it."""
+    closed: Mapping[str, str] = field(default_factory=dict)
+    """Closed months, ``YYYY-MM``, with the mark for the head of their column."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class _Builder:
         unit = self.frame.currency
         columns = [Column("line", "")]
         for column in self.statement.columns if self.several else ():
-            note = _reach(column)
+            note = self.frame.closed.get(column.key) or _reach(column)
             columns.append(
                 Column(
                     column.key, column.label, Kind.MONEY, unit, note, hatched=not column.complete

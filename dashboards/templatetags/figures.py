@@ -210,6 +210,8 @@ def filter_bar(context: RequestContext, *, with_columns: bool = False) -> dict[s
         "coverage": context.get("coverage"),
         "other_currencies": context.get("other_currencies"),
         "currency": context.get("currency"),
+        "closing": context.get("closing"),
+        "as_of_today": context.get("as_of_today"),
     }
 
 

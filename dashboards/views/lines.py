@@ -70,6 +70,7 @@ def _lines(
         "total_billed": found.total_billed,
         "total_effective": found.total_effective,
         "pager": _pager(state, found),
+        "as_of_today": "Charge lines are as restated: closed months keep their categories, not their lines.",
         "drill": [
             (key, state.get(key), state.url(**{key: ""})) for key in _DRILL if state.get(key)
         ],

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 
 from allocation.core.figures import Slice
+from allocation.reported import tells
 from allocation.selectors import pnl_by_column, pnl_by_tenant
 from dashboards import charts
 from dashboards.context import current_freshness
@@ -31,12 +33,13 @@ def overview(request: HttpRequest, state: PageState) -> HttpResponse:
     """Sentence, figures against the period before, the margin line, the queues."""
     slice_ = company_slice(request.user, state)
     now = pnl_by_tenant(slice_)
-    before = pnl_by_tenant(company_slice(request.user, state, state.period.previous))
+    earlier = company_slice(request.user, state, state.period.previous)
+    before = pnl_by_tenant(earlier) if tells(earlier, "month") else {}
     tenants = list(visible_tenants(request.user))
     names = {tenant.slug: tenant.name for tenant in tenants}
     goals = {slug: goal.value for slug, goal in goals_of(names).items()}
     goal = company_goal().value
-    covered = coverage(state.window, state.period.previous, state.as_of)
+    covered = coverage(state.window, state.period.previous, state.as_of, basis=state.basis)
     scope = present.Scope(
         whole_company=sees_company(request.user),
         currency=slice_.currency,
@@ -68,6 +71,7 @@ def overview(request: HttpRequest, state: PageState) -> HttpResponse:
         "more_discovered": len(discovered) - _SHORT,
         "may_confirm": can(request.user, Capability.ENTER_ADMIN),
         "chart": None if state.format else _margin_line(request, state, slice_, scope),
+        "as_of_today": "The line by day is as restated: closed months are kept by month.",
         "has_figures": bool(now),
         "has_tenants": bool(tenants),
     }
@@ -98,7 +102,9 @@ def _margin_line(
         return None
     last = min(state.window.last_day, state.today)
     window = Window(last - timedelta(days=_CHART_DAYS - 1), last + timedelta(days=1))
-    by_day = pnl_by_column(company_slice(request.user, state, window), "day")
+    # Closed months are kept by month: the line by day is that of the ledger.
+    days = replace(company_slice(request.user, state, window), basis="restated")
+    by_day = pnl_by_column(days, "day")
     as_of = current_freshness().as_of
     through = None if as_of is None else as_of.date() - timedelta(days=1)
     points = charts.margin_points(by_day, list(window.each_day()), through)

@@ -10,18 +10,21 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import path, reverse
 from django.views.decorators.vary import vary_on_headers
 
+from allocation.core.closing import PRIOR_PERIOD
 from allocation.core.figures import Statement
 from allocation.core.pnl import Verdict
+from allocation.reported import adjustments, changes_since_close
 from allocation.selectors import services as service_rows
 from allocation.selectors import statement as read_statement
 from allocation.selectors import unallocated_cost, untagged_resources
 from dashboards import charts
 from dashboards.coverage import Coverage, coverage
 from dashboards.goals import ORIGINS, tenant_goal
-from dashboards.numbers import listed
+from dashboards.numbers import counted, listed
 from dashboards.pages import answer, company_slice, narrowed, stateful, tenant_slice
 from dashboards.presenters import services as present_services
 from dashboards.presenters import verdict
+from dashboards.presenters.closing import adjustments_table, closed_marks
 from dashboards.presenters.statement import Frame, statement_table
 from dashboards.shown import is_empty, mix, shown
 from dashboards.state import PageState, StateError, span_text
@@ -41,7 +44,7 @@ def tenant_statement(request: HttpRequest, state: PageState, slug: str) -> HttpR
     unallocated = None
     if sees_company(request.user):
         unallocated = unallocated_cost(company_slice(request.user, state))
-    covered = coverage(state.window, state.period.previous, state.as_of)
+    covered = coverage(state.window, state.period.previous, state.as_of, basis=state.basis)
     frame = Frame(
         state=state,
         currency=slice_.currency,
@@ -51,6 +54,7 @@ def tenant_statement(request: HttpRequest, state: PageState, slug: str) -> HttpR
         gap=covered.now,
         previous_gap=covered.before,
         unallocated=unallocated,
+        closed=closed_marks(changes_since_close(slice_)),
     )
     table = statement_table(found, frame, f"Profit and loss of {tenant.name}, {state.span}")
     context = (
@@ -132,6 +136,8 @@ def tenant_services(request: HttpRequest, state: PageState, slug: str) -> HttpRe
         msg = "This page shows the services of one category: name it, for example category=Compute."
         raise StateError(msg)
     slice_ = tenant_slice(state, slug)
+    if category == PRIOR_PERIOD:
+        return _adjustments(request, state, tenant)
     lines = reverse("tenant-lines", args=[slug])
     table = present_services.services_table(
         service_rows(slice_, category),
@@ -148,6 +154,7 @@ def tenant_services(request: HttpRequest, state: PageState, slug: str) -> HttpRe
         "category": category,
         "state": state,
         "table": table,
+        "as_of_today": "Services are as restated: closed months keep their categories, not their services.",
     }
     if request.htmx and not state.format:  # type: ignore[attr-defined]  # set by HtmxMiddleware
         return render(request, "dashboards/_services.html", context)
@@ -156,6 +163,33 @@ def tenant_services(request: HttpRequest, state: PageState, slug: str) -> HttpRe
     )
     context["statement_url"] = state.link(reverse("tenant", args=[slug]))
     name = f"tenant-{slug}-services"
+    return answer(
+        request, state, "dashboards/services.html", context, table=table, name=name, slice_=slice_
+    )
+
+
+def _adjustments(request: HttpRequest, state: PageState, tenant: Tenant) -> HttpResponse:
+    """What stands beneath the line of prior-period adjustments."""
+    slice_ = tenant_slice(state, tenant.slug)
+    rows = adjustments(slice_)
+    table = adjustments_table(
+        rows, metric=state.metric, empty="No adjustment is booked in these days."
+    )
+    context: dict[str, Any] = {
+        "tenant": tenant,
+        "category": PRIOR_PERIOD,
+        "state": state,
+        "table": table,
+        "is_adjustments": True,
+    }
+    if request.htmx and not state.format:  # type: ignore[attr-defined]  # set by HtmxMiddleware
+        return render(request, "dashboards/_services.html", context)
+    context["sentence"] = (
+        f"{counted(len(rows), 'adjustment')} of closed months {'is' if len(rows) == 1 else 'are'} booked in "
+        f"{state.span} for {tenant.name}."
+    )
+    context["statement_url"] = state.link(reverse("tenant", args=[tenant.slug]))
+    name = f"tenant-{tenant.slug}-adjustments"
     return answer(
         request, state, "dashboards/services.html", context, table=table, name=name, slice_=slice_
     )

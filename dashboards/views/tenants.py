@@ -35,7 +35,7 @@ def tenants(request: HttpRequest, state: PageState) -> HttpResponse:
         )
         for tenant in known
     ]
-    covered = coverage(state.window, state.period.previous, state.as_of)
+    covered = coverage(state.window, state.period.previous, state.as_of, basis=state.basis)
     scope = present.Scope(
         whole_company=sees_company(request.user),
         currency=slice_.currency,

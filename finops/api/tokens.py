@@ -33,8 +33,8 @@ def scope_of(capability: Capability) -> str:
     return capability.value.partition(".")[2]
 
 
-NO_SCOPES = frozenset({Capability.ENTER_ADMIN})
-"""Capabilities of people only: there is no admin behind a token."""
+NO_SCOPES = frozenset({Capability.ENTER_ADMIN, Capability.CLOSE_MONTH, Capability.VIEW_AUDIT})
+"""Capabilities of people only: there is no admin behind a token, and a person closes a month."""
 
 SCOPES: dict[str, Capability] = {
     scope_of(capability): capability for capability in Capability if capability not in NO_SCOPES

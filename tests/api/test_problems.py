@@ -40,6 +40,10 @@ def test_an_address_that_is_none_says_where_they_are_listed(path, method):
     assert body["instance"] == path
 
 
+def test_a_line_feed_in_an_address_is_a_problem_too():
+    problem(Client().get(f"{V1}/a%0Ab"), 404, "not-found")
+
+
 def test_pages_keep_their_own_404(db):
     assert "json" not in Client().get("/nowhere/")["Content-Type"]
 

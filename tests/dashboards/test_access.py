@@ -15,13 +15,17 @@ PAGES = [
     "/tenants/acme/lines/",
     "/unallocated/lines/",
     "/workers-cpu/",
+    "/audit-log/",
+    "/month-close/",
     "/reconciliation/",
     "/data-health/",
     "/data-health/work/",
     "/data-health/restatements/1/",
     "/data-health/deliveries/1/rejects/",
 ]
-COMPANY_ONLY = ["/unallocated/lines/", *PAGES[-6:]]
+COMPANY_ONLY = ["/unallocated/lines/", *PAGES[-8:]]
+DOWNLOADS = ["/month-close/2026-03/journal.csv"]
+CLOSING = ["/month-close/2026-03/close/", "/month-close/2026-03/reopen/"]
 ABSENT = 2
 """The last pages are about rows that this company does not have."""
 ACTIONS = [
@@ -34,13 +38,15 @@ ACTIONS = [
 
 
 def test_every_page_is_in_this_story():
-    assert len(patterns()) == len(PAGES) + len(ACTIONS)
+    assert len(patterns()) == len(PAGES) + len(ACTIONS) + len(DOWNLOADS) + len(CLOSING)
     assert [entry.label for entry in nav_entries()] == [
         "Overview",
         "Tenants",
         "Workers CPU",
         "Reconciliation",
+        "Month close",
         "Data health",
+        "Audit log",
         "Admin",
     ]
 
@@ -76,6 +82,39 @@ def test_only_who_operates_loads_may_push_a_button(  # noqa: PLR0917  # everyone
     assert erin.post(url).status_code in {302, 404}
     assert erin.get(url).status_code == 405
     assert Client(enforce_csrf_checks=True).post(url).status_code == 403
+
+
+@pytest.mark.parametrize("url", CLOSING)
+def test_only_who_closes_months_may_push_their_buttons(  # noqa: PLR0917  # everyone there is
+    url, alice, bob, charlie, dora, erin
+):
+    assert Client().post(url)["Location"].startswith("/sign-in/")
+    for client in (alice, bob, charlie, dora):
+        refused = client.post(url)
+        assert refused.status_code == 403
+        assert b"You may not close or reopen months" in refused.content
+    assert erin.post(url).status_code == 409
+    assert erin.get(url).status_code == 405
+    assert erin.post(url.replace("2026-03", "soon")).status_code == 404
+    assert Client(enforce_csrf_checks=True).post(url).status_code == 403
+
+
+def test_a_journal_is_for_who_sees_the_company_and_may_export(company, as_person):
+    from django.contrib.auth.models import Permission
+
+    from tests.dashboards.world import person
+
+    (url,) = DOWNLOADS
+    assert Client().get(url)["Location"].startswith("/sign-in/")
+    charlie = as_person(person("charlie", "finance", scope="acme"))
+    assert charlie.get(url).status_code == 403
+    reader = person("gina")
+    reader.user_permissions.set(Permission.objects.filter(codename="view_reconciliation"))
+    refused = as_person(reader).get(url)
+    assert refused.status_code == 403
+    assert b"You may not export figures" in refused.content
+    told = as_person(person("alice", "finance")).get(url, follow=True)
+    assert b"2026-03 is not closed" in told.content
 
 
 def test_dora_sees_no_page_and_reads_why(dora):
@@ -135,13 +174,23 @@ def test_the_navigation_holds_what_one_may_open(alice, erin, dora):
         page = client.get("/").content.decode()
         return [entry.label for entry in nav_entries() if f">{entry.label}</a></li>" in page]
 
-    assert rooms(alice) == ["Overview", "Tenants", "Workers CPU", "Reconciliation", "Data health"]
+    assert rooms(alice) == [
+        "Overview",
+        "Tenants",
+        "Workers CPU",
+        "Reconciliation",
+        "Month close",
+        "Data health",
+        "Audit log",
+    ]
     assert rooms(erin) == [
         "Overview",
         "Tenants",
         "Workers CPU",
         "Reconciliation",
+        "Month close",
         "Data health",
+        "Audit log",
         "Admin",
     ]
     assert rooms(dora) == []

@@ -25,6 +25,8 @@ PAGES = {
     "reconciliation": "/reconciliation/",
     "no data": "/tenants/acme/?period=2025-01",
     "data health": "/data-health/",
+    "month close": "/month-close/",
+    "audit log": "/audit-log/?verify=chain",
     "rejects": "/data-health/deliveries/{rejects}/rejects/",
 }
 _FINDINGS = """

@@ -17,7 +17,7 @@ from rich.console import Console, Group
 from rich.panel import Panel
 from rich.table import Table
 
-from composition import demo
+from composition import demo, demo_books
 from composition.interruption import INTERRUPTED, Interruption
 from composition.supervisor import Child, Supervisor
 from simulator.cloudflare_api import BASE, TOKEN_VARIABLE
@@ -88,6 +88,8 @@ class Command(BaseCommand):
             console.print("The demo's files are loaded already.")
         else:
             demo.load(place)
+        demo_books.ensure_accounts()
+        demo_books.ensure_closed_month(demo.CLOSER)
         return passwords
 
 

@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from allocation.core.figures import Slice
 from allocation.core.pnl import Pnl
 from allocation.past import PastGoneError
+from allocation.reported import ReportedError
 from allocation.selectors import other_currencies, pnl_by_tenant
 from composition.guard import one_sentence
 from composition.output import print_table
@@ -64,6 +65,12 @@ class Command(BaseCommand):
             "--as-of",
             help="the bills as they were known then: YYYY-MM-DD (end of the day) or YYYY-MM-DDTHH:MM, UTC",
         )
+        parser.add_argument(
+            "--basis",
+            choices=("restated", "reported"),
+            default="restated",
+            help="reported: a closed month as it was closed, with what it bears of earlier months",
+        )
         parser.add_argument("--format", choices=("table", "json", "csv"), default="table")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -87,10 +94,11 @@ class Command(BaseCommand):
             tenants=(slug,) if slug else None,
             currency=settings.REPORTING_CURRENCY,
             as_of=as_of,
+            basis=options["basis"],
         )
         try:
             rows = _rows(slice_, window)
-        except PastGoneError as error:
+        except (PastGoneError, ReportedError) as error:
             raise CommandError(str(error), returncode=2) from None
         if options["format"] == "json":
             self.stdout.write(json.dumps(rows, indent=2))
@@ -117,7 +125,8 @@ class Command(BaseCommand):
             ),
             [_cells(row, shown) for row in rows],
             title=f"{month_text(slice_.window.start)} · {slice_.currency} · effective cost"
-            + (f" · as known at {slice_.as_of:%Y-%m-%d %H:%M} UTC" if slice_.as_of else ""),
+            + (f" · as known at {slice_.as_of:%Y-%m-%d %H:%M} UTC" if slice_.as_of else "")
+            + (" · as reported" if slice_.basis == "reported" else ""),
         )
         through = _through(slice_)
         if through and through.date() < slice_.window.end:

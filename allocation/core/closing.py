@@ -1,0 +1,92 @@
+"""Closed months: what later knowledge adds to what was reported, and the digest of a report. Pure.
+
+The rule that everything here serves, for every key: reported + adjustments booked = restated, to the last digit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Iterable, Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any, NamedTuple, TypeVar
+
+from finops.core.amounts import EXACT, ZERO, plain
+from finops.core.periods import add_months
+
+PRIOR_PERIOD = "Prior-period adjustments"
+"""The line of a statement that bears what became known of closed months."""
+
+_Key = TypeVar("_Key", bound=Hashable)
+Amounts = tuple[Decimal, ...]
+
+
+class CostKey(NamedTuple):
+    """What reported cost is about; ``source`` and ``tenant`` are ids, ``month`` a first day."""
+
+    month: date
+    source_id: int
+    billing_period: date
+    tenant_id: int | None
+    environment: str
+    product: str
+    team: str
+    service_provider_name: str
+    service_category: str
+    charge_category: str
+    confidence: Decimal
+    billing_currency: str
+    kind: str
+
+
+class RevenueKey(NamedTuple):
+    """What reported revenue is about."""
+
+    month: date
+    tenant_id: int
+    currency: str
+
+
+def is_closed(month: date, closed_through: date | None) -> bool:
+    """Whether the books of ``month`` are closed; a month without any figures closes with the next one."""
+    return closed_through is not None and month <= closed_through
+
+
+def first_open(closed_through: date) -> date:
+    """The month that bears what becomes known of closed ones."""
+    return add_months(closed_through, 1)
+
+
+def differences(
+    restated: Mapping[_Key, Amounts],
+    reported: Mapping[_Key, Amounts],
+    booked: Mapping[_Key, Amounts],
+) -> dict[_Key, Amounts]:
+    """What is still to be booked, by key: restated − reported − booked, where any amount is not zero."""
+    found: dict[_Key, Amounts] = {}
+    for key in dict.fromkeys([*restated, *reported, *booked]):
+        size = len(restated.get(key) or reported.get(key) or booked[key])
+        none: Amounts = (ZERO,) * size
+        columns = zip(
+            restated.get(key, none), reported.get(key, none), booked.get(key, none), strict=True
+        )
+        left = tuple(
+            EXACT.subtract(EXACT.subtract(now, then), since) for now, then, since in columns
+        )
+        if any(left):
+            found[key] = left
+    return found
+
+
+def digest(tables: Mapping[str, Iterable[tuple[Any, ...]]]) -> str:
+    """SHA-256 over rows of named tables, whatever their order; amounts in plain digits."""
+    lines = [
+        "\x1f".join([name, *(_text(value) for value in row)])
+        for name, rows in tables.items()
+        for row in rows
+    ]
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+
+
+def _text(value: Any) -> str:
+    return plain(value) if isinstance(value, Decimal) else str(value)

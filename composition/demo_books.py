@@ -1,0 +1,59 @@
+"""The demo's books: an account map, and the oldest simulated month closed by its admin."""
+
+from __future__ import annotations
+
+from django.contrib.auth import get_user_model
+
+from allocation import books
+from allocation.checklist import checklist
+from allocation.close_models import ClosedMonth, GlAccount
+from allocation.close_selectors import months_with_figures
+from allocation.core.checks import Asked, CheckState
+from allocation.month_close import CloseRefusedError, close_month
+from finops import clock
+from finops.core.periods import add_months
+
+_ACCOUNTS: tuple[tuple[str, dict[str, str], str, str], ...] = (
+    ("expense", {}, "5000", "Cost of revenue, other services"),
+    ("expense", {"service_category": "Compute"}, "5010", "Cost of revenue, compute"),
+    ("expense", {"service_category": "Storage"}, "5020", "Cost of revenue, storage"),
+    ("expense", {"service_category": "Networking"}, "5030", "Cost of revenue, network"),
+    ("expense", {"charge_category": "Tax"}, "1570", "Input tax"),
+    ("expense", {"charge_category": "Credit"}, "5090", "Credits of providers"),
+    ("payable", {}, "2000", "Accounts payable"),
+    ("accrued", {}, "2100", "Accrued liabilities"),
+    ("prepaid", {}, "1300", "Prepaid commitments"),
+    ("rounding", {}, "5999", "Rounding"),
+)
+_ACCEPTED = (
+    "the demo closes its oldest month, so that reported and restated figures can be compared"
+)
+
+
+def ensure_accounts() -> None:
+    """An account map where there is none; one that somebody changed stays."""
+    if GlAccount.objects.exists():
+        return
+    GlAccount.objects.bulk_create(
+        GlAccount(role=role, account=account, note=note, **named)
+        for role, named, account, note in _ACCOUNTS
+    )
+
+
+def ensure_closed_month(username: str) -> None:
+    """Close the oldest month that is over, once; a month that somebody opened again stays open."""
+    if ClosedMonth.objects.exists():
+        return
+    actor = get_user_model().objects.get(username=username)
+    months = [month for month in months_with_figures() if add_months(month, 1) <= clock.today()]
+    if len(months) < 2:
+        return
+    month = min(months)
+    items = checklist(Asked(month, clock.now(), books.closed_through()))
+    accept = {item.id: _ACCEPTED for item in items if item.found.state is CheckState.OPEN}
+    try:
+        close_month(
+            month=month, actor=actor, reason="Simulated month, closed by the demo", accept=accept
+        )
+    except CloseRefusedError:
+        return  # what blocks it stands on the page

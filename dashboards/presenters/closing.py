@@ -1,0 +1,145 @@
+"""What pages say of closed months: who closed them, and what became known since. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from dashboards import numbers
+from dashboards.state import Link
+from dashboards.tables import Cell, Column, Kind, Row, Table
+from finops.core.amounts import exact_sum
+
+if TYPE_CHECKING:
+    from allocation.close_models import PriorPeriodAdjustment
+    from allocation.core.figures import Metric, Slice
+    from allocation.reported import Booked, Change
+
+_MOST_NOTES = 3
+
+
+@dataclass(frozen=True)
+class Closing:
+    """The switch between restated and reported figures, and what is to be known of closed months."""
+
+    offered: bool
+    notes: tuple[str, ...]
+    links: tuple[Link, ...]
+
+
+def closing_notes(
+    changes: Sequence[Change], booked: Sequence[Booked], slice_: Slice
+) -> tuple[str, ...]:
+    """One sentence for each closed month of the page, the newest first, and for each month that bears earlier ones."""
+    notes = [_closed(change, slice_) for change in reversed(changes)]
+    if len(notes) > _MOST_NOTES:
+        more = numbers.counted(len(notes) - _MOST_NOTES, "earlier month is", "earlier months are")
+        notes = [*notes[:_MOST_NOTES], f"{more} closed, too."]
+    return (*notes, *(_bears(one, slice_.currency) for one in booked))
+
+
+def closed_marks(changes: Sequence[Change]) -> dict[str, str]:
+    """Month as ``YYYY-MM`` → the mark in the head of its column."""
+    return {
+        f"{one.close.month:%Y-%m}": f"closed {one.close.closed_at.day} {one.close.closed_at:%b}"
+        for one in changes
+    }
+
+
+def _closed(change: Change, slice_: Slice) -> str:
+    close, currency = change.close, slice_.currency
+    said = (
+        f"{_month(close.month)} was closed on {close.closed_at.day} {close.closed_at:%b %Y} "
+        f"by {close.closed_by}"
+    )
+    if not change.is_any:
+        return f"{said}; nothing has changed since."
+    parts = []
+    if change.cost:
+        parts.append(
+            f"cost as reported {numbers.money(change.reported_cost)} {currency}, "
+            f"since changed by {numbers.money(change.cost, plus=True)}"
+        )
+    if change.revenue:
+        parts.append(
+            f"revenue as reported {numbers.money(change.reported_revenue)} {currency}, "
+            f"since changed by {numbers.money(change.revenue, plus=True)}"
+        )
+    return f"{said}; {'; '.join(parts)}."
+
+
+def _bears(booked: Booked, currency: str) -> str:
+    of = numbers.listed([_month(month) for month in booked.months])
+    parts = []
+    if booked.cost:
+        parts.append(f"cost {numbers.money(booked.cost, plus=True)} {currency}")
+    if booked.revenue:
+        parts.append(f"revenue {numbers.money(booked.revenue, plus=True)} {currency}")
+    amounts = " and ".join(parts) or "amounts that cancel out"
+    return f"{_month(booked.booked_month)} bears prior-period adjustments of {of}: {amounts}."
+
+
+def _month(month: date) -> str:
+    return f"{month:%B %Y}"
+
+
+def adjustments_table(
+    rows: Sequence[PriorPeriodAdjustment], *, metric: Metric, empty: str, with_tenant: bool = False
+) -> Table:
+    """One row per adjustment of cost, newest first, exact; the total foots by currency."""
+    columns = [
+        Column("made", "Booked (UTC)", Kind.TIME),
+        Column("of", "Cost of"),
+        Column("in", "Booked in"),
+        *([Column("tenant", "Tenant")] if with_tenant else []),
+        Column("provider", "Provider"),
+        Column("category", "Service category"),
+        Column("charge", "Charge"),
+        Column("currency", "Currency"),
+        Column("amount", f"{metric.capitalize()} cost", Kind.EXACT),
+        Column("why", "Why"),
+    ]
+
+    def amount(row: PriorPeriodAdjustment) -> Decimal:
+        cost: Decimal = row.billed_cost if metric == "billed" else row.effective_cost
+        return cost
+
+    def line(row: PriorPeriodAdjustment) -> Row:
+        owner = row.tenant.name if row.tenant else "Unallocated"
+        return Row(
+            (
+                Cell(row.made_at),
+                Cell(f"{row.cost_month:%Y-%m}"),
+                Cell(f"{row.booked_month:%Y-%m}"),
+                *([Cell(owner)] if with_tenant else []),
+                Cell(row.service_provider_name),
+                Cell(row.service_category),
+                Cell(row.charge_category),
+                Cell(row.billing_currency),
+                Cell(amount(row), plus=True),
+                Cell(row.why),
+            )
+        )
+
+    before = len(columns) - 4
+    totals = [
+        Row(
+            (
+                Cell("Total"),
+                *(Cell("") for _ in range(before)),
+                Cell(currency),
+                Cell(
+                    exact_sum(amount(row) for row in rows if row.billing_currency == currency),
+                    plus=True,
+                ),
+                Cell(""),
+            ),
+            "total",
+        )
+        for currency in sorted({row.billing_currency for row in rows})
+    ]
+    caption = "Prior-period adjustments of cost"
+    return Table("adjustments", caption, columns, [line(row) for row in rows], totals, empty)
