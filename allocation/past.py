@@ -92,6 +92,8 @@ def refuse_purged(load: Load) -> None:
 def ledger_rows(slice_: Slice) -> Iterable[tuple[date, LedgerKey, LedgerAmounts]]:
     """The daily rows of the slice that come from files."""
     for load in past(slice_.as_of).loads:
+        if slice_.sources and load.source_id not in slice_.sources:
+            continue
         for day, key, amounts in past_ledger(load).ledger.days:
             if _is_in(slice_, day, key):
                 yield day, key, amounts
@@ -156,4 +158,5 @@ def _is_in(slice_: Slice, day: date, key: LedgerKey) -> bool:
         slice_.window.start <= day < slice_.window.end
         and all(not value or value == held for value, held in wanted)
         and (slice_.tenants is None or key.tenant in slice_.tenants)
+        and (not slice_.environments or key.environment in slice_.environments)
     )

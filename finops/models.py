@@ -13,11 +13,13 @@ from django.db.models import Q
 from finops.api.models import ApiToken, KeptAnswer
 from finops.audit_models import AuditEntry, AuditHead
 from finops.core.tunables import TUNABLES, TunableError
+from finops.fx_models import ExchangeRate
 
 __all__ = [
     "ApiToken",
     "AuditEntry",
     "AuditHead",
+    "ExchangeRate",
     "Job",
     "KeptAnswer",
     "SettingOverride",

@@ -14,7 +14,8 @@ from finops.models import Tenant
 from finops.money import MoneyField
 
 # Django looks for an app's tables here alone; these rooms hold the others.
-from ingestion import cloudflare_models, origin_models, price_models, usage_api_models, usage_models  # noqa: F401  # noqa: F401
+from ingestion import cloudflare_models, invoice_models, origin_models  # noqa: F401
+from ingestion import price_models, usage_api_models, usage_models  # noqa: F401
 
 
 class Connection(models.Model):
