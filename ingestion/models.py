@@ -9,13 +9,12 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import F, Q, Value
 
+# Django looks for an app's tables here alone; these rooms hold the others.
+import ingestion.invoice_models  # noqa: F401
 from finops.core.amounts import MONEY_QUANTUM, TAIL_UNITS, join_exact
 from finops.models import Tenant
 from finops.money import MoneyField
-
-# Django looks for an app's tables here alone; these rooms hold the others.
-from ingestion import cloudflare_models, invoice_models, origin_models  # noqa: F401
-from ingestion import price_models, usage_api_models, usage_models  # noqa: F401
+from ingestion import cloudflare_models, origin_models, price_models, usage_api_models, usage_models  # noqa: F401
 
 
 class Connection(models.Model):
