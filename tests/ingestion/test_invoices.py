@@ -48,11 +48,9 @@ def deliver(folder: Path, *rows: str, name: str = "bills.csv") -> int:
 
 
 def ledger() -> list[tuple[object, ...]]:
-    return sorted(
-        (row.day, row.service_provider_name, (row.tenant and row.tenant.slug) or "", row.kind)
-        + (row.charge_category, row.billed_cost, row.method, row.billing_currency)
-        for row in LedgerDay.objects.select_related("tenant")
-    )
+    names = ("day", "service_provider_name", "tenant__slug", "kind", "charge_category")
+    more = ("billed_cost", "method", "billing_currency")
+    return sorted(LedgerDay.objects.values_list(*names, *more), key=str)
 
 
 def total() -> Decimal:
