@@ -78,6 +78,7 @@ class Place:
             "FINOPS_LAKE_URL": quote(str(self.lake)),
             "ALLOWED_HOSTS": "localhost,127.0.0.1",
             "HTTPS_ONLY": "false",
+            "NON_PRODUCTION_ENVIRONMENTS": "development,staging",
             "SERVE_STATIC_FROM_SOURCE": "true",
             "LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING"),  # a quiet terminal
         }
@@ -190,6 +191,9 @@ def load(place: Place) -> None:
     ensure_connections(place)
     _ingest("aws_cur", place.files / "aws")
     _ingest("revenue_csv", place.files / "revenue")
+    _ingest("ecb_rates", place.files / "rates")
+    if (place.files / "invoices").is_dir():  # none before the first month is over
+        _ingest("invoice_csv", place.files / "invoices")
     _ingest("cloudflare_logpush", place.files / "cloudflare" / "http_requests")
     place.loaded.write_text(before, encoding="utf-8")
 
@@ -199,6 +203,8 @@ def ensure_connections(place: Place) -> None:
     for slug, kind, folder, minutes in (
         ("aws-bills", "aws_cur", "aws", 60),
         ("revenue", "revenue_csv", "revenue", 60),
+        ("exchange-rates", "ecb_rates", "rates", 60),
+        ("invoices", "invoice_csv", "invoices", 60),
         ("cloudflare-logs", "cloudflare_logpush", "cloudflare/http_requests", 1),
     ):
         Connection.objects.get_or_create(
