@@ -167,6 +167,6 @@ def test_non_production_cost_stands_below_the_line(tmp_path: Path, settings: Laz
     assert row.effective_cost == 100
     assert unallocated_cost(APRIL) == 0
     days = pnl_by_column(APRIL, "day")
-    assert exact_sum(pnl.below_line.get("Non-production", 0) for pnl in days.values()) == Decimal(
-        "55.90"
-    )
+    assert exact_sum(
+        pnl.below_line.get("Non-production", Decimal(0)) for pnl in days.values()
+    ) == Decimal("55.90")
