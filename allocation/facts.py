@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date
+from functools import partial
+from itertools import chain
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -14,7 +16,21 @@ from django.db.models.functions import TruncMonth
 
 from allocation import past, reported
 from allocation.core.figures import Granularity, Slice
-from allocation.core.pnl import CostFact, Pnl, RevenueFact, UncertainFact, build_pnls
+from allocation.core.pnl import (
+    NON_PRODUCTION,
+    CostFact,
+    Pnl,
+    RevenueFact,
+    UncertainFact,
+    build_pnls,
+)
+from allocation.currencies import (
+    CurrencyNotes,
+    foreign_currencies,
+    in_one_currency,
+    notes,
+    settled_parts,
+)
 from allocation.models import (
     CandidateTenant,
     LedgerDay,
@@ -25,7 +41,7 @@ from allocation.models import (
     UncertainCost,
 )
 from finops.core.amounts import ZERO
-from finops.core.focus import CostKind
+from finops.core.focus import ChargeCategory, CostKind
 from finops.core.periods import Window, month_text
 from finops.models import Tenant
 from ingestion.selectors import is_bill
@@ -47,10 +63,8 @@ def pnls_by_tenant_and_column(
     """
     reported.refuse(slice_, granularity)
     return build_pnls(
-        cost_facts(slice_, granularity, by_tenant=True),
-        _revenue_facts(slice_, granularity, by_tenant=True),
-        uncertain_facts(slice_, granularity),
-        below_line=settings.PNL_BELOW_THE_LINE,
+        *_in_one_currency(slice_, granularity, by_tenant=True, bounds=True),
+        below_line=below_the_line(),
     )
 
 
@@ -62,12 +76,69 @@ def pnls_by_column(slice_: Slice, granularity: Granularity) -> dict[str, Pnl]:
     reported.refuse(slice_, granularity)
     alone = slice_.tenants[0] if slice_.tenants is not None and len(slice_.tenants) == 1 else None
     found = build_pnls(
-        cost_facts(slice_, granularity, by_tenant=False, name=alone),
-        _revenue_facts(slice_, granularity, by_tenant=False, name=alone),
-        uncertain_facts(slice_, granularity) if alone else (),
-        below_line=settings.PNL_BELOW_THE_LINE,
+        *_in_one_currency(slice_, granularity, by_tenant=False, name=alone, bounds=bool(alone)),
+        below_line=below_the_line(),
     )
     return {column: pnl for (_, column), pnl in sorted(found.items(), key=lambda item: item[0][1])}
+
+
+def _in_one_currency(
+    slice_: Slice,
+    granularity: Granularity | None,
+    *,
+    by_tenant: bool,
+    bounds: bool,
+    name: str | None = None,
+) -> tuple[Iterable[CostFact], Iterable[RevenueFact], Iterable[UncertainFact]]:
+    """Cost, revenue and uncertain cost of the slice, other currencies converted."""
+    foreign = foreign_currencies(slice_.currency)
+
+    def costs(part: Slice, by: Granularity | None) -> Iterable[CostFact]:
+        return without_non_production(part, by, partial(cost_facts, by_tenant=by_tenant, name=name))
+
+    revenue = partial(_revenue_facts, by_tenant=by_tenant, name=name)
+    return (
+        chain(
+            in_one_currency(slice_, granularity, costs, foreign),
+            settled_parts(slice_, granularity, costs, foreign),
+        ),
+        in_one_currency(slice_, granularity, revenue, foreign),
+        in_one_currency(slice_, granularity, uncertain_facts, foreign) if bounds else (),
+    )
+
+
+def without_non_production(
+    slice_: Slice,
+    granularity: Granularity | None,
+    read: Callable[[Slice, Granularity | None], Iterable[CostFact]],
+) -> Iterable[CostFact]:
+    """What ``read`` gives, with the cost of non-production environments below the line.
+
+    Read from the full ledger, which alone knows environments: a change of the setting changes figures at once.
+    """
+    yield from read(slice_, granularity)
+    if not settings.NON_PRODUCTION_ENVIRONMENTS:
+        return
+    elsewhere = {*settings.PNL_BELOW_THE_LINE, ChargeCategory.CREDIT}
+    narrow = replace(slice_, environments=tuple(settings.NON_PRODUCTION_ENVIRONMENTS))
+    for fact in read(narrow, granularity):
+        if fact.charge_category not in elsewhere:
+            yield replace(fact, amount=fact.amount.copy_negate())
+            yield replace(fact, charge_category=NON_PRODUCTION)
+
+
+def below_the_line() -> list[str]:
+    """The names of what stands below gross margin."""
+    return [*settings.PNL_BELOW_THE_LINE, NON_PRODUCTION]
+
+
+def currency_notes(slice_: Slice) -> CurrencyNotes:
+    """What of the slice was converted, at which rates, and what could not be."""
+    return notes(
+        slice_,
+        partial(cost_facts, by_tenant=False),
+        partial(_revenue_facts, by_tenant=False),
+    )
 
 
 def ledger(slice_: Slice) -> QuerySet[LedgerDay] | QuerySet[LedgerMonth]:
@@ -84,6 +155,10 @@ def ledger(slice_: Slice) -> QuerySet[LedgerDay] | QuerySet[LedgerMonth]:
     for column in ("environment", "product", "team"):
         if value := getattr(slice_, column):
             rows = rows.filter(**{column: value})
+    if slice_.environments:
+        rows = rows.filter(environment__in=slice_.environments)
+    if slice_.sources:
+        rows = rows.filter(source__in=slice_.sources)
     if slice_.provider:
         rows = rows.filter(service_provider_name=slice_.provider)
     return rows if slice_.tenants is None else rows.filter(tenant__in=tenant_ids(slice_))
@@ -174,10 +249,14 @@ def cost_facts(
 
 def _cost_rows(slice_: Slice, granularity: Granularity | None) -> Iterable[Any]:
     """The smallest tables that hold the slice: whole months by the month, loose days by the day."""
-    if slice_.is_detailed:
-        yield ledger(slice_)
-        return
     months, edges = slice_.window.split_months()
+    if slice_.is_detailed:
+        if months is None or granularity == "day":
+            yield ledger(slice_)
+            return
+        for part in (months, *edges):
+            yield ledger(replace(slice_, window=part))
+        return
     if months is None or granularity == "day":
         yield pnl_days(slice_)
         return

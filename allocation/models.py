@@ -87,6 +87,7 @@ class LedgerMonth(LedgerRow):
         indexes = [
             models.Index(fields=["tenant", "month"], name="ledger_month_tenant"),
             models.Index(fields=["month"], name="ledger_month_month"),
+            models.Index(fields=["environment", "month"], name="ledger_month_environment"),
             models.Index(fields=["load"], name="ledger_month_load"),
         ]
 

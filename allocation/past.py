@@ -98,6 +98,8 @@ def ledger_rows(slice_: Slice) -> Iterable[tuple[date, LedgerKey, LedgerAmounts]
 def ledger_rows_by_load(slice_: Slice) -> Iterable[tuple[Load, date, LedgerKey, LedgerAmounts]]:
     """The same, each with its load."""
     for load in past(slice_.as_of).loads:
+        if slice_.sources and load.source_id not in slice_.sources:
+            continue
         for day, key, amounts in past_ledger(load).ledger.days:
             if _is_in(slice_, day, key):
                 yield load, day, key, amounts
@@ -162,4 +164,5 @@ def _is_in(slice_: Slice, day: date, key: LedgerKey) -> bool:
         slice_.window.start <= day < slice_.window.end
         and all(not value or value == held for value, held in wanted)
         and (slice_.tenants is None or key.tenant in slice_.tenants)
+        and (not slice_.environments or key.environment in slice_.environments)
     )

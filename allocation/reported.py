@@ -304,6 +304,8 @@ def _narrowed(rows: QuerySet[Any], slice_: Slice) -> QuerySet[Any]:
     ):
         if value:
             rows = rows.filter(**{column: value})
+    if slice_.environments:
+        rows = rows.filter(environment__in=slice_.environments)
     return _of_tenants(rows, slice_)
 
 

@@ -1,7 +1,7 @@
 """Reads over the ledger: P&L by tenant and by column, statements, bounds, reconciliation.
 
 Every figure here is exact (8 decimals); pages round. Amounts of other currencies than the one asked for
-are left out and named by ``other_currencies``, because currencies are never added without a rate.
+are converted at dated rates; what has no rate is left out and named by ``currency_notes``.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from allocation.core.figures import (
 from allocation.core.ledger import LedgerAmounts
 from allocation.core.pnl import Pnl, add_pnls
 from allocation.core.reconcile import BEYOND
+from allocation.currencies import CurrencyNotes, foreign_currencies, rates_for, settled_slices
 from allocation.models import CandidateTenant, LedgerMonth
 from finops.core.amounts import EXACT, ZERO, exact_sum
 from finops.core.focus import CostKind
@@ -95,34 +96,76 @@ def _column(
 
 def services(slice_: Slice, service_category: str) -> list[ServiceRow]:
     """The services of one category, largest cost first, with the rule that allocated each."""
-    rows = (
-        facts.ledger(slice_)
-        .filter(service_category=service_category)
-        .values("service_name", "charge_category", "method", "confidence", "consumed_unit", "kind")
-        .annotate(
+    merged: dict[_ServiceKey, list[Mapping[str, Any]]] = defaultdict(list)
+    beside = {*settings.PNL_BELOW_THE_LINE, *NOT_AGAINST_THE_GOAL}
+    for part, rate in _parts_with_rates(slice_):
+        rows = facts.ledger(part).filter(service_category=service_category)
+        if settings.NON_PRODUCTION_ENVIRONMENTS:
+            elsewhere = Q(environment__in=settings.NON_PRODUCTION_ENVIRONMENTS)
+            rows = rows.exclude(elsewhere & ~Q(charge_category__in=beside))
+        grouped = rows.values(
+            "service_name",
+            "charge_category",
+            "method",
+            "confidence",
+            "consumed_unit",
+            "kind",
+        ).annotate(
             billed=Sum("billed_cost"),
             effective=Sum("effective_cost"),
             listed=Sum("list_cost"),
             quantity=Sum("consumed_quantity"),
             line_count=Sum("lines"),
         )
-    )
-    merged: dict[_ServiceKey, list[Mapping[str, Any]]] = defaultdict(list)
-    for row in rows:
-        about = (row["service_name"], row["charge_category"], row["method"], row["confidence"])
-        merged[(*about, row["kind"] == CostKind.ESTIMATED)].append(row)
-    for load, _, past_key, amounts in past.ledger_rows_by_load(slice_):
-        if past_key.service_category == service_category:
-            key = (
-                past_key.service_name,
-                past_key.charge_category,
-                past_key.method,
-                past_key.confidence,
-                not is_bill(load),
+        for row in grouped:
+            about = (row["service_name"], row["charge_category"], row["method"], row["confidence"])
+            merged[(*about, row["kind"] == CostKind.ESTIMATED)].append(
+                _at_rate(row, rate, is_difference=bool(part.sources))
             )
-            merged[key].append(_part(amounts))
+        for load, _, past_key, amounts in past.ledger_rows_by_load(part):
+            is_moved = (
+                past_key.environment in settings.NON_PRODUCTION_ENVIRONMENTS
+                and past_key.charge_category not in beside
+            )
+            if past_key.service_category == service_category and not is_moved:
+                key = (
+                    past_key.service_name,
+                    past_key.charge_category,
+                    past_key.method,
+                    past_key.confidence,
+                    not is_bill(load),
+                )
+                merged[key].append(_at_rate(_part(amounts), rate, is_difference=bool(part.sources)))
     found = [_service(key, parts) for key, parts in merged.items()]
     return sorted(found, key=lambda row: (-row.effective_cost, row.service_name))
+
+
+def _parts_with_rates(slice_: Slice) -> Iterable[tuple[Slice, Decimal]]:
+    """The slice, and the months of its window in other currencies with their rates."""
+    yield slice_, Decimal(1)
+    foreign = foreign_currencies(slice_.currency)
+    if not foreign:
+        return
+    window = slice_.window
+    for (month, currency), rate in sorted(
+        rates_for(list(window.each_month()), foreign, slice_.currency).items()
+    ):
+        days = Window(max(month, window.start), min(add_months(month, 1), window.end))
+        yield replace(slice_, window=days, currency=currency), rate.rate
+    yield from settled_slices(slice_)  # differences of rates: amounts, and no lines of their own
+
+
+def _at_rate(row: Mapping[str, Any], rate: Decimal, *, is_difference: bool) -> Mapping[str, Any]:
+    if rate == 1 and not is_difference:
+        return row
+    return {
+        **row,
+        **({"quantity": None, "line_count": 0} if is_difference else {}),
+        **{
+            name: None if row[name] is None else EXACT.multiply(row[name], rate)
+            for name in ("billed", "effective", "listed")
+        },
+    }
 
 
 def _part(amounts: LedgerAmounts) -> dict[str, Any]:
@@ -195,7 +238,8 @@ def untagged_resources(slice_: Slice, tenant_slug: str, limit: int = 10) -> list
 def unallocated_cost(slice_: Slice) -> Decimal:
     """What nobody bears in the slice's window and filters, without credits and what is below the line."""
     everyone = replace(slice_, tenants=None)
-    if slice_.basis == "reported":
+    is_mixed = settings.NON_PRODUCTION_ENVIRONMENTS or foreign_currencies(slice_.currency)
+    if slice_.basis == "reported" or is_mixed:
         return facts.pnls_by_tenant(everyone).get(None, Pnl()).cost
     rows = facts.ledger(everyone) if slice_.is_detailed else facts.pnl_days(everyone)
     found = rows.filter(tenant__isnull=True, billing_currency=slice_.currency).exclude(
@@ -224,13 +268,14 @@ def filter_choices(slice_: Slice) -> FilterChoices:
     )
 
 
+def currency_notes(slice_: Slice) -> CurrencyNotes:
+    """What of the slice was converted, at which rates, and what is left out because it has none."""
+    return facts.currency_notes(slice_)
+
+
 def other_currencies(slice_: Slice) -> tuple[str, ...]:
-    """Currencies with amounts in the window that the slice does not show."""
-    costs = facts.pnl_days(slice_).exclude(billing_currency=slice_.currency)
-    revenue = facts.revenue_days(slice_).exclude(currency=slice_.currency)
-    found = set(costs.values_list("billing_currency", flat=True).distinct())
-    found |= set(revenue.values_list("currency", flat=True).distinct())
-    return tuple(sorted(found))
+    """Currencies with amounts in the window that no rate converts: they are in no figure."""
+    return tuple(sorted({one.currency for one in currency_notes(slice_).missing}))
 
 
 def reconciliation(

@@ -85,6 +85,7 @@ class Place:
             "FINOPS_LAKE_URL": quote(str(self.lake)),
             "ALLOWED_HOSTS": "localhost,127.0.0.1",
             "HTTPS_ONLY": "false",
+            "NON_PRODUCTION_ENVIRONMENTS": "development,staging",
             "SERVE_STATIC_FROM_SOURCE": "true",
             "LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING"),  # a quiet terminal
         }
@@ -198,6 +199,9 @@ def load(place: Place) -> None:
     demo_usage.ensure_origins(_seed(place))
     _ingest("focus", place.files / "focus" / "snowline")
     _ingest("revenue_csv", place.files / "revenue")
+    _ingest("ecb_rates", place.files / "rates")
+    if (place.files / "invoices").is_dir():  # none before the first month is over
+        _ingest("invoice_csv", place.files / "invoices")
     # As in life: logs come within minutes, the bill of the same hours later. So there is something to compare.
     _ingest("cloudflare_logpush", place.files / "cloudflare" / "http_requests")
     if (place.files / "tsa").is_dir():  # files of an earlier version have no time stamps
@@ -216,6 +220,8 @@ def ensure_connections(place: Place) -> None:
         ("aws-bills", "aws_cur", "aws", 60),
         ("snowline-bills", "focus", "focus/snowline", 60),
         ("revenue", "revenue_csv", "revenue", 60),
+        ("exchange-rates", "ecb_rates", "rates", 60),
+        ("invoices", "invoice_csv", "invoices", 60),
         ("cloudflare-logs", "cloudflare_logpush", "cloudflare/http_requests", 0),
         ("stamp-records", "tsa_ndjson", "tsa/records", 5),
         ("stamp-responses", "tsa_responses", "tsa/responses", 5),

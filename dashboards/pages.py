@@ -13,11 +13,12 @@ from django.shortcuts import render
 from allocation.core.figures import Slice
 from allocation.past import PastGoneError
 from allocation.reported import ReportedError, booked_in, changes_since_close
-from allocation.selectors import filter_choices, other_currencies
+from allocation.selectors import currency_notes, filter_choices
 from dashboards.context import last_whole_day
 from dashboards.coverage import Coverage
 from dashboards.exports import export_response
 from dashboards.presenters.closing import Closing, closing_notes
+from dashboards.presenters.currencies import sentences
 from dashboards.shown import narrowed_reason
 from dashboards.state import Link, PageState, StateError, read_state
 from dashboards.tables import Table
@@ -118,7 +119,7 @@ def answer(
     context |= {"state": state, "table": table, "narrowed": narrowed(state), "coverage": covered}
     if slice_ is not None:
         context["choices"] = filter_choices(slice_)
-        context["other_currencies"] = other_currencies(slice_)
+        context["currencies"] = sentences(currency_notes(slice_), slice_.currency)
         context["currency"] = slice_.currency
         context["closing"] = _closing(state, slice_)
     return render(request, template, context)

@@ -19,6 +19,7 @@ from finops.admin_site import ReadOnlyAdmin
 from finops.api import admin as _tokens  # noqa: F401 - registers the tokens
 from finops.core.amounts import plain
 from finops.core.tunables import TUNABLES
+from finops.fx_admin import ExchangeRateAdmin  # noqa: F401  # Django finds admins in this file
 from finops.groups import GROUPS
 from finops.models import Job, SettingOverride, Tenant, User
 from finops.permissions import Person, holds_more

@@ -32,5 +32,6 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "change_settingoverride",
         "delete_settingoverride",
         "view_settingoverride",
+        *("add_exchangerate", "change_exchangerate", "delete_exchangerate", "view_exchangerate"),
     ),
 }

@@ -14,12 +14,14 @@ from finops.alert_models import Alert
 from finops.api.models import ApiToken, KeptAnswer
 from finops.audit_models import AuditEntry, AuditHead
 from finops.core.tunables import TUNABLES, TunableError
+from finops.fx_models import ExchangeRate
 
 __all__ = [
     "Alert",
     "ApiToken",
     "AuditEntry",
     "AuditHead",
+    "ExchangeRate",
     "Job",
     "KeptAnswer",
     "SettingOverride",

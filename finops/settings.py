@@ -19,6 +19,7 @@ import environ
 from csp.constants import NONE, SELF
 
 from finops.api import config as api
+from finops.core.slugs import slug_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -212,6 +213,13 @@ if GL_COST_CENTRE not in {"tenant", "product", "team", "environment"}:
     _stop(f"GL_COST_CENTRE={GL_COST_CENTRE!r} is none: write tenant, product, team or environment.")
 REPORTING_CURRENCY = env.str("REPORTING_CURRENCY", default="USD").upper()
 PNL_BELOW_THE_LINE: list[str] = env.list("PNL_BELOW_THE_LINE", default=["Tax"])
+NON_PRODUCTION_ENVIRONMENTS: list[str] = env.list("NON_PRODUCTION_ENVIRONMENTS", default=[])
+for _name in NON_PRODUCTION_ENVIRONMENTS:
+    if slug_of(_name) != _name:
+        _stop(
+            f"NON_PRODUCTION_ENVIRONMENTS names {_name!r}: write small letters, digits and hyphens, as in "
+            "dev,staging."
+        )
 ALLOCATION_TAGS: dict[str, list[str]] = {
     "tenant": env.list(
         "ALLOCATION_TENANT_TAGS", default=["tenant", "tenant_id", "customer", "customer_id"]

@@ -17,6 +17,7 @@ from ingestion.api_registry import api_sources
 from ingestion.cloudflare_models import UsageCheck, WorkerDeployment
 from ingestion.core.cloudflare_settings import secret_setting
 from ingestion.core.delivery import SourceError
+from ingestion.invoice_admin import InvoiceAdmin  # noqa: F401  # Django finds admins in this file
 from ingestion.locations.base import SourceUnavailableError
 from ingestion.locations.choose import location_of
 from ingestion.models import (

@@ -15,6 +15,8 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "add_pricelistentry",
         "change_pricelistentry",
         "view_pricelistentry",
+        *("add_invoice", "change_invoice", "view_invoice"),
+        *("add_invoiceline", "change_invoiceline", "delete_invoiceline", "view_invoiceline"),
         "view_delivery",
         "view_load",
         "view_loadtotal",

@@ -100,11 +100,17 @@ def _load(
 
 
 def _source(made: Made) -> Source:
+    known = Source.objects.filter(kind=made.source_kind, identity=made.identity).first()
+    if known:
+        return known
+    slug, number = made.source_slug, 2
+    while Source.objects.filter(slug=slug).exists():
+        slug, number = f"{made.source_slug}-{number}", number + 1
     return Source.objects.get_or_create(
         kind=made.source_kind,
         identity=made.identity,
         defaults={
-            "slug": made.source_slug,
+            "slug": slug,
             "name": made.source_name,
             "service_provider_name": made.service_provider_name,
             "created_at": clock.now(),

@@ -3,6 +3,7 @@
 from ingestion import (  # noqa: F401
     cloudflare_models,
     estimate_models,
+    invoice_models,
     origin_models,
     price_models,
     tsa_models,

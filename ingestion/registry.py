@@ -8,7 +8,7 @@ from datetime import date, datetime
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from finops.registry import UnknownPlugin, load_plugins
 from ingestion.core.delivery import (
@@ -28,10 +28,14 @@ from ingestion.progress import Progress
 from ingestion.unpacking import Slots
 from ingestion.verify import FileFacts
 
+if TYPE_CHECKING:
+    from ingestion.bookkeeping import Outcome
+    from ingestion.models import Delivery
+
 
 @runtime_checkable
 class SourceReader(Protocol):
-    """What every source offers. ``produces`` is ``charges`` or ``revenue``."""
+    """What every source offers. ``produces`` is ``charges``, ``revenue`` or what a ``RecordSource`` writes."""
 
     id: str
     title: str
@@ -61,6 +65,17 @@ class RevenueSource(SourceReader, Protocol):
 
     def read_revenue(self, ref: DeliveryRef) -> RevenueReading:
         """The rows of the delivery."""
+
+
+@runtime_checkable
+class RecordSource(SourceReader, Protocol):
+    """A source of records that it writes itself: invoices, exchange rates. ``produces`` says which."""
+
+    def take(self, ref: DeliveryRef, delivery: Delivery) -> Outcome:
+        """Write what the delivery holds and finish it (``finish_delivery``), in one transaction.
+
+        Raises ``SourceError`` and ``LoadRefusedError``; then nothing has become visible.
+        """
 
 
 @runtime_checkable

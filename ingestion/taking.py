@@ -17,7 +17,7 @@ from ingestion.bookkeeping import Outcome, hand_on, is_older, outcome_of, record
 from ingestion.core.delivery import ChargeReading, DeliveryRef, SourceError
 from ingestion.models import Delivery, Load, Source
 from ingestion.progress import Progress
-from ingestion.registry import AnySource, ChargeSource, RevenueSource, SourceReader
+from ingestion.registry import AnySource, ChargeSource, RecordSource, RevenueSource, SourceReader
 from ingestion.revenue import take_revenue
 from ingestion.verify import FileFacts, verify
 
@@ -66,6 +66,8 @@ def take_verified(found: Verified) -> Outcome:
         return _take_charges(reader, found, delivery)
     if isinstance(reader, RevenueSource):
         return take_revenue(reader, ref, delivery)
+    if isinstance(reader, RecordSource):
+        return reader.take(ref, delivery)
     msg = f"The source {reader.id} produces {reader.produces!r}, which nothing here can take."
     raise TypeError(msg)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from simulator import cur, focus, lines, logpush, resources, revenue, seeded, truth, tsa
+from simulator import cur, focus, lines, logpush, resources, revenue, seeded, suppliers, truth, tsa
 from simulator.cur import SimulatedFile
 from simulator.lines import HOUR, Change, Month, Tally
 from simulator.truth import MonthTruth
@@ -84,6 +84,8 @@ def step(
         if month > state.origin:
             last = (month - HOUR).replace(day=1, hour=0)
             state = replace(state, ended=(*state.ended, last))
+            files.append(suppliers.invoices_file(state.seed, last))
+            files.append(suppliers.rates_file(state.seed, last, month))
     if controls.logs_from is not None and hour >= controls.logs_from:
         files += logpush.hour_files(
             state.seed, state.origin, hour, first=controls.logs_from, egress=_egress(state, hour)
@@ -97,6 +99,7 @@ def step(
             deliveries.append(delivery)
         state = replace(state, ended=())
     if controls.deliver:
+        files.append(suppliers.rates_file(state.seed, month, state.next_hour))
         state, delivery = _deliver(state, controls, month, closed=False)
         deliveries.append(delivery)
     if deliveries:

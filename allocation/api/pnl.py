@@ -15,12 +15,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from allocation.core.figures import Granularity, Slice
-from allocation.core.pnl import Verdict
+from allocation.core.pnl import NON_PRODUCTION, Verdict
 from allocation.coverage import Gap
+from allocation.currencies import Converted
 from allocation.past import PastGoneError
 from allocation.pnl_table import PnlLine, pnl_table
 from allocation.reported import ReportedError
-from allocation.selectors import other_currencies
+from allocation.selectors import currency_notes
 from finops import clock
 from finops.api.fields import EARLIEST, LATEST
 from finops.api.problems import InvalidQuery
@@ -117,7 +118,12 @@ class PnlLineSerializer(serializers.Serializer[Any]):
     credits = serializers.CharField()
     gross_profit_after_credits = serializers.CharField(allow_null=True)
     gross_margin_after_credits = serializers.CharField(allow_null=True)
-    below_the_line = serializers.CharField(help_text="Tax, or what PNL_BELOW_THE_LINE names.")
+    below_the_line = serializers.CharField(
+        help_text="Tax, or what PNL_BELOW_THE_LINE names, and cost of non-production environments."
+    )
+    non_production = serializers.CharField(
+        help_text="What of it is cost of NON_PRODUCTION_ENVIRONMENTS."
+    )
     firm = serializers.CharField(help_text="Cost that a tag gave.")
     inferred = serializers.CharField(help_text="Cost that a rule inferred.")
     fallback = serializers.CharField(help_text="Cost that a fallback gave, or nothing.")
@@ -132,6 +138,30 @@ class PnlLineSerializer(serializers.Serializer[Any]):
     )
 
 
+class ConversionSerializer(serializers.Serializer[Any]):
+    """Amounts of one currency and month, and the rate that converted them."""
+
+    currency = serializers.CharField()
+    month = serializers.CharField()
+    cost = serializers.CharField(help_text="In that currency.")
+    revenue = serializers.CharField(help_text="In that currency.")
+    rate = serializers.CharField(help_text="Units of the reporting currency for one of it.")
+    basis = serializers.CharField(help_text="What the rate is: average of a month, or of a day.")
+    provisional = serializers.BooleanField(help_text="Whether the month may still bring rates.")
+
+
+def _conversion(one: Converted) -> dict[str, object]:
+    return {
+        "currency": one.rate.base,
+        "month": month_text(one.rate.month),
+        "cost": plain(one.cost),
+        "revenue": plain(one.revenue),
+        "rate": plain(one.rate.rate),
+        "basis": one.rate.basis,
+        "provisional": one.rate.provisional,
+    }
+
+
 class PnlSerializer(serializers.Serializer[Any]):
     """Rows by span and tenant."""
 
@@ -144,7 +174,10 @@ class PnlSerializer(serializers.Serializer[Any]):
         help_text="Last day whose cost has come whole; null where there is no bill.",
     )
     other_currencies = serializers.ListField(
-        child=serializers.CharField(), help_text="Left out, because not converted."
+        child=serializers.CharField(), help_text="Left out, because no rate is known."
+    )
+    conversions = ConversionSerializer(
+        many=True, help_text="Amounts in other currencies that are in the figures, by month."
     )
     results = PnlLineSerializer(many=True)
     company = PnlLineSerializer(
@@ -184,13 +217,15 @@ class PnlView(ApiView):
             raise InvalidQuery({"as_of": [str(error)]}) from None
         except ReportedError as error:
             raise InvalidQuery({"basis": [str(error)]}) from None
+        notes = currency_notes(slice_)
         answer = {
             "start": slice_.window.start,
             "end": slice_.window.end,
             "currency": slice_.currency,
             "granularity": query["granularity"],
             "cost_through": through,
-            "other_currencies": other_currencies(slice_),
+            "other_currencies": sorted({one.currency for one in notes.missing}),
+            "conversions": [_conversion(one) for one in notes.converted],
             "results": [_row(line) for line in table.lines],
             "company": None
             if table.company is None
@@ -293,6 +328,7 @@ def _row(line: PnlLine, *, is_company: bool = False) -> dict[str, Any]:
         "gross_profit_after_credits": told(pnl.gross_profit_after_credits),
         "gross_margin_after_credits": told(pnl.margin_after_credits),
         "below_the_line": plain(exact_sum(pnl.below_line.values())),
+        "non_production": plain(pnl.below_line.get(NON_PRODUCTION, ZERO)),
         **{name: plain(amount) for name, amount in bands.items()},
         **{
             f"{name}_share": None if share is None else plain(share)

@@ -22,6 +22,7 @@ class Slice:
 
     ``as_of`` asks for the bills as they were known at that moment; ``None`` is now. On the ``basis`` "reported"
     closed months stand as they were closed, and what became known since is borne by the month it was booked in.
+    ``environments`` and ``sources`` (ids) narrow it to any of these; empty is all.
     """
 
     window: Window
@@ -34,6 +35,8 @@ class Slice:
     currency: str = "USD"
     as_of: datetime | None = None
     basis: Basis = "restated"
+    environments: tuple[str, ...] = ()
+    sources: tuple[int, ...] = ()
 
     @property
     def cost_field(self) -> str:
@@ -43,7 +46,9 @@ class Slice:
     @property
     def is_detailed(self) -> bool:
         """Whether it filters by something that only the full ledger holds."""
-        return bool(self.environment or self.product or self.team)
+        return bool(
+            self.environment or self.product or self.team or self.environments or self.sources
+        )
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ from finops.core.focus import ChargeCategory
 
 FIRM_FROM = Decimal("1.00")
 INFERRED_FROM = Decimal("0.50")
+NON_PRODUCTION = "Non-production"
+"""Stands below the line in place of a charge category: cost of environments that serve no customer."""
 
 
 class Verdict(StrEnum):
@@ -156,11 +158,17 @@ class _Column:
         self.uncertain_low = ZERO
         self.uncertain_high = ZERO
         self.estimated = ZERO
+        self.moved: set[str] = set()
+        """Service categories of which cost stands below the line."""
 
     def freeze(self) -> Pnl:
         return Pnl(
             revenue=self.revenue,
-            direct=dict(sorted(self.direct.items())),
+            direct={
+                name: amount
+                for name, amount in sorted(self.direct.items())
+                if amount or name not in self.moved
+            },
             credits=self.credits,
             below_line=dict(sorted(self.below_line.items())),
             firm=self.bands["firm"],
@@ -188,6 +196,8 @@ def build_pnls(
     for cost in costs:
         into = columns[cost.tenant, cost.column]
         if cost.charge_category in below_line:
+            if cost.charge_category == NON_PRODUCTION:
+                into.moved.add(cost.service_category)
             into.below_line[cost.charge_category] = EXACT.add(
                 into.below_line[cost.charge_category], cost.amount
             )

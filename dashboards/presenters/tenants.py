@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from allocation.core.pnl import Pnl, Verdict, add_pnls
+from allocation.core.pnl import NON_PRODUCTION, Pnl, Verdict, add_pnls
 from dashboards import numbers
 from dashboards.shown import Shown, is_empty, mix, shown, verdict_cell
 from dashboards.tables import Cell, Column, Kind, Mix, Row, Table, rounding_left
@@ -266,10 +266,12 @@ def bridge(pnls: Mapping[str | None, Pnl], scope: Scope) -> str:
     if not scope.whole_company or scope.narrowed or not pnls:
         return ""
     total = add_pnls(pnls.values())
-    tax, unit = exact_sum(total.below_line.values()), scope.currency
-    charged = exact_sum([total.cost, tax, total.credits])
+    other, unit = total.below_line.get(NON_PRODUCTION, ZERO), scope.currency
+    tax = EXACT.subtract(exact_sum(total.below_line.values()), other)
+    charged = exact_sum([total.cost, other, tax, total.credits])
+    aside = f" + non-production {numbers.money(other)}" if other else ""
     return (
-        f"Cost {numbers.money(total.cost)} + tax {numbers.money(tax)} + credits "
+        f"Cost {numbers.money(total.cost)}{aside} + tax {numbers.money(tax)} + credits "
         f"{numbers.money(total.credits)} = {numbers.money(charged)} {unit} charged for these days."
     )
 

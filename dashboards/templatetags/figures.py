@@ -208,7 +208,7 @@ def filter_bar(context: RequestContext, *, with_columns: bool = False) -> dict[s
         ],
         "narrowed": context.get("narrowed"),
         "coverage": context.get("coverage"),
-        "other_currencies": context.get("other_currencies"),
+        "currencies": context.get("currencies"),
         "currency": context.get("currency"),
         "closing": context.get("closing"),
         "as_of_today": context.get("as_of_today"),

@@ -55,7 +55,11 @@ def test_when_the_month_turns_the_old_one_is_closed_and_revenue_comes():
 def test_months_wait_to_be_closed_while_the_controls_say_so():
     state = replace(begin(7, START), next_hour=utc(2026, 11, 1))
     waiting, files = step(state, Controls(close_months=False), utc(2026, 11, 1))
-    assert [str(file.path) for file in files] == ["revenue/revenue-2026-11.csv"]
+    assert [str(file.path) for file in files] == [
+        "revenue/revenue-2026-11.csv",
+        "invoices/invoices-2026-10.csv",
+        "rates/eurofxref-2026-10.csv",
+    ]
     closed, files = step(waiting, Controls(), utc(2026, 11, 1, 1))
     assert closed.ended == ()
     assert [month.period for month in closed.months] == ["2026-10"]

@@ -12,13 +12,13 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from allocation.core.figures import Slice
-from allocation.core.pnl import Pnl
+from allocation.core.pnl import NON_PRODUCTION, Pnl
 from allocation.past import PastGoneError
 from allocation.reported import ReportedError
-from allocation.selectors import other_currencies, pnl_by_tenant
+from allocation.selectors import currency_notes, pnl_by_tenant
 from composition.guard import one_sentence
 from composition.output import print_table
-from finops.core.amounts import exact_sum, money_text, plain, to_cents
+from finops.core.amounts import ZERO, exact_sum, money_text, plain, to_cents
 from finops.core.periods import PeriodError, Window, month_text, parse_moment, parse_month
 from finops.core.tunables import Effective
 from finops.models import Tenant
@@ -39,6 +39,7 @@ FIELDS = (
     "credits",
     "gross_profit_after_credits",
     "tax",
+    "non_production",
     "firm",
     "inferred",
     "fallback",
@@ -139,8 +140,17 @@ class Command(BaseCommand):
                 f"The bills reach to {through:%Y-%m-%d %H:%M} UTC and revenue to the month's end: "
                 "margins of an open month are not final."
             )
-        if others := other_currencies(slice_):
-            self.stdout.write(f"Not shown, because not converted: {', '.join(others)}.")
+        notes = currency_notes(slice_)
+        for one in notes.converted:
+            self.stdout.write(
+                f"In other currencies: cost {plain(one.cost)} and revenue {plain(one.revenue)} {one.rate.base} at "
+                f"{plain(one.rate.rate)} ({one.rate.basis})."
+            )
+        for left_out in notes.missing:
+            self.stdout.write(
+                f"In no figure, because no rate is known: cost {plain(left_out.cost)} and revenue "
+                f"{plain(left_out.revenue)} {left_out.currency}."
+            )
 
 
 def _rows(slice_: Slice, window: Window) -> list[dict[str, Any]]:
@@ -175,7 +185,8 @@ def _object(
         "gross_margin": margin(pnl.gross_margin),
         "credits": plain(pnl.credits),
         "gross_profit_after_credits": plain(pnl.gross_profit_after_credits),
-        "tax": plain(exact_sum(pnl.below_line.values())),
+        "tax": plain(exact_sum(v for name, v in pnl.below_line.items() if name != NON_PRODUCTION)),
+        "non_production": plain(pnl.below_line.get(NON_PRODUCTION, ZERO)),
         "firm": plain(pnl.firm),
         "inferred": plain(pnl.inferred),
         "fallback": plain(pnl.fallback),
