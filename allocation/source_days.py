@@ -13,6 +13,7 @@ from finops.core.periods import Window
 from ingestion.api_registry import api_sources
 from ingestion.core.grid import DayCell, bill_days, revenue_days, sent_days, usage_days
 from ingestion.estimate_models import SOURCE_KIND as ESTIMATES
+from ingestion.invoice_models import SOURCE_KIND as INVOICES
 from ingestion.log_selectors import days_counted, usage_spans
 from ingestion.models import Load, RevenueRow, Source
 from ingestion.tsa_models import KINDS as STAMP_KINDS
@@ -65,6 +66,8 @@ def source_days(window: Window, now: datetime) -> list[tuple[Source, list[DayCel
             )
         if not source.service_provider_name:
             return revenue_days(days, with_revenue=invoiced.get(source.pk, set()))
+        if source.kind == INVOICES:
+            return revenue_days(days, with_revenue=lines[source.pk])
         return bill_days(
             days,
             with_lines=lines[source.pk],

@@ -14,6 +14,8 @@ from finops.core.focus import ChargeCategory, ServiceCategory
 from finops.models import User
 from finops.money import MoneyField, QuantityField
 
+SOURCE_KIND = "invoice"
+"""The kind of the sources that invoices are charged under: one per supplier."""
 _CURRENCY = RegexValidator(
     r"^[A-Z]{3}\Z", "Write a currency as three capital letters, for example USD."
 )

@@ -29,12 +29,10 @@ from ingestion.core.invoices import (
     tags_of,
 )
 from ingestion.core.meters import METERS
-from ingestion.invoice_models import Invoice, InvoiceLine, columns_of_line
+from ingestion.invoice_models import SOURCE_KIND, Invoice, InvoiceLine, columns_of_line
 from ingestion.made_load import Made, load_made
 from ingestion.models import Load, Source
 from ingestion.spreading import spread
-
-SOURCE_KIND = "invoice"
 
 
 @dataclass(frozen=True)

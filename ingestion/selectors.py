@@ -18,6 +18,7 @@ from ingestion.core.lateness import late_by
 from ingestion.core.months import MonthStatus, month_status
 from ingestion.core.watermark import LATENESS, watermark
 from ingestion.estimate_models import SOURCE_KIND as ESTIMATES
+from ingestion.invoice_models import SOURCE_KIND as INVOICES
 from ingestion.models import Connection, Delivery, Load, RejectedRow, Source
 from ingestion.registry import sources as readers
 from ingestion.tsa_models import KINDS as STAMP_KINDS
@@ -26,7 +27,7 @@ from ingestion.usage_api_models import KIND as USAGE_API
 from ingestion.usage_api_models import UsageRecord
 from ingestion.usage_models import LogpushSettings, UsageLoad
 
-_GIVES = {"charges": "bills", "usage": "logs", "tokens": "tokens", "revenue": "revenue"}
+_GIVES = {"charges": "bills", "usage": "logs", "tokens": "tokens"}
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,9 @@ def freshness(now: datetime) -> Freshness:
 
     A bill is as new as the newest usage in it, as is what clients send; a log is as new as its watermark (its
     newest event, less what may still come late), time stamps as their newest token, an API as what was last read
-    of it whole; revenue is as new as its last delivery, and late only when it never came. ``as_of`` is what bills
-    say. Estimates are made here, so they are no source that could be late.
+    of it whole; revenue and invoices are as new as their last delivery, and late only when they never came.
+    ``as_of`` is what bills say: invoices, which may be about days to come, only where there is nothing else.
+    Estimates are made here, so they are no source that could be late.
     """
     current = Q(loads__state=Load.State.CURRENT)
     loaded = Q(deliveries__state=Delivery.State.LOADED)
@@ -129,8 +131,8 @@ def freshness(now: datetime) -> Freshness:
         UsageLoad.objects.order_by().values_list("source").annotate(newest=Max("newest_event"))
     )
     found = tuple(_freshness(source, events.get(source.pk), now) for source in rows)
-    usage = [row.newest_usage for row in rows if row.newest_usage is not None]
-    return Freshness(as_of=max(usage, default=None), sources=found)
+    usage = [(row.kind != INVOICES, row.newest_usage) for row in rows if row.newest_usage]
+    return Freshness(as_of=max(usage)[1] if usage else None, sources=found)
 
 
 def _freshness(source: Source, event: datetime | None, now: datetime) -> SourceFreshness:
@@ -150,8 +152,9 @@ def _freshness(source: Source, event: datetime | None, now: datetime) -> SourceF
         usage = looked
     elif is_stamped:
         usage = stamped
-    comes_regularly = bool(source.service_provider_name) or is_sent or is_asked or is_stamped
-    newest = usage if comes_regularly else delivered
+    is_billed = bool(source.service_provider_name) and source.kind != INVOICES
+    comes_regularly = is_billed or is_sent or is_asked or is_stamped
+    newest = usage if comes_regularly else delivered or usage
     every = timedelta(hours=source.expected_every_hours)
     due_at: datetime | None = (newest or source.created_at) + every
     late = late_by(newest, source.created_at, every, now)
@@ -187,10 +190,12 @@ def _gives(kind: str) -> str:
     """What a source of this kind delivers; what no reader reads is asked of an API, sent to ours, or typed."""
     if kind in STAMP_KINDS:
         return "tokens"
+    if kind == INVOICES:
+        return "invoices"
     if kind == USAGE_API or kind in api_sources():
         return "API"
     reader = readers().get(kind)
-    return "bills" if reader is None else _GIVES[reader.produces]
+    return _GIVES.get(reader.produces, reader.produces) if reader else "bills"
 
 
 def last_whole_day(now: datetime) -> date | None:
@@ -200,10 +205,17 @@ def last_whole_day(now: datetime) -> date | None:
 
 
 def data_through(loads: Iterable[Load] | None = None) -> datetime | None:
-    """The end of the newest usage in bills: those among ``loads``, or the current ones."""
+    """The end of the newest usage in bills: those among ``loads``, or the current ones.
+
+    Invoices, which may be about days to come, count only where there is nothing else.
+    """
     queryset = current_bills() if loads is None else loads
-    moments = [load.data_through for load in queryset if load.data_through and is_bill(load)]
-    return max(moments, default=None)
+    moments = [
+        (load.source.kind != INVOICES, load.data_through)
+        for load in queryset
+        if load.data_through and is_bill(load)
+    ]
+    return max(moments)[1] if moments else None
 
 
 def current_loads(*, start: date | None = None, end: date | None = None) -> QuerySet[Load]:

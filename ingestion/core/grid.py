@@ -79,7 +79,7 @@ def _awaited(
 
 
 def revenue_days(days: Iterable[date], *, with_revenue: Collection[date]) -> list[DayCell]:
-    """The days of a revenue source: those that an invoice covers are complete, none is ever late."""
+    """The days of revenue or of a supplier's invoices: those that an invoice covers are complete, none is ever late."""
     return [
         DayCell(day, DayState.COMPLETE, "invoices cover it")
         if day in with_revenue

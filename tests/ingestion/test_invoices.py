@@ -1,6 +1,6 @@
 """Suppliers' invoices become charge lines of their months, whoever delivers them and however often."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,7 +14,10 @@ from ingestion.core.invoices import Bill, Line
 from ingestion.invoice_models import Invoice
 from ingestion.invoices import charge_again, charge_months, invoiced_through, take_bills
 from ingestion.models import Delivery, Load, RejectedRow
+from ingestion.selectors import data_through, freshness
 from ingestion.services import ingest
+from tests.cur_export import Export
+from tests.cur_export import line as aws_line
 
 pytestmark = pytest.mark.django_db
 
@@ -195,3 +198,18 @@ def test_what_was_invoiced_ends_with_the_last_service_day() -> None:
     assert invoiced_through("r2_class_a", "acc-2") is None
     assert invoiced_through("r2_class_b") is None
     assert charge_again() == 2
+
+
+def test_an_invoice_is_never_late_and_moves_no_page_beyond_the_bills(tmp_path: Path) -> None:
+    (tmp_path / "aws").mkdir()
+    location = Export([aws_line("10", tenant="acme", day=3)]).write(tmp_path / "aws")
+    assert ingest(kind="aws_cur", location=location).exit_code == 0
+    deliver(tmp_path, row())
+    bills_end = datetime(2026, 4, 3, 11, tzinfo=UTC)
+    found = freshness(datetime(2027, 1, 1, tzinfo=UTC))
+    assert found.as_of == data_through()
+    assert found.as_of
+    assert abs((found.as_of - bills_end).days) <= 1, "not the end of the invoice's month"
+    late = {source.kind for source in found.sources if source.is_late}
+    assert late == {"aws_cur"}
+    assert {one.gives for one in found.sources if one.kind == "invoice"} == {"invoices"}

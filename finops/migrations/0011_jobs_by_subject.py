@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("finops", "0009_alerts"),
+        ("finops", "0010_exchange_rates"),
     ]
 
     operations = [
