@@ -7,7 +7,6 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from dashboards import numbers
 from dashboards.tables import Cell, Column, Kind, Row, Table
 from finops.core.amounts import exact_sum
 
@@ -18,32 +17,6 @@ Statuses = Mapping[tuple[str, date], tuple[str, str]]
 """How settled the bill of a source (slug) and month is, and why."""
 
 _AMOUNTS = ("source_total", "ingested", "rejected", "allocated", "unallocated")
-
-
-def sentence(rows: Sequence[ReconciliationRow]) -> str:
-    """Whether every cent is accounted for, and what differs where it is not."""
-    if not rows:
-        return "No billing period is loaded yet, so there is nothing to reconcile."
-    apart = [row for row in rows if row.difference]
-    if apart:
-        named = [
-            f"{row.source_name} {row.billing_period:%Y-%m} by {numbers.exact_money(row.difference)} {row.currency}"
-            for row in apart
-        ]
-        return f"{len(apart)} of {numbers.counted(len(rows), 'total')} differ: {numbers.listed(named)}."
-    sources = len({row.source for row in rows})
-    periods = len({row.billing_period for row in rows})
-    text = (
-        f"Every cent is accounted for: {numbers.counted(sum(row.lines for row in rows), 'charge line')} of "
-        f"{numbers.counted(sources, 'source')} over {numbers.counted(periods, 'billing period')}"
-    )
-    for currency in sorted({row.currency for row in rows}):
-        total = exact_sum(row.source_total for row in rows if row.currency == currency)
-        text += f", {numbers.exact_money(total)} {currency}"
-    rejected = sum(row.rejected_lines for row in rows)
-    if rejected:
-        text += f"; {numbers.counted(rejected, 'row was', 'rows were')} put aside with a reason"
-    return f"{text}."
 
 
 def reconciliation_table(rows: Sequence[ReconciliationRow], statuses: Statuses) -> Table:

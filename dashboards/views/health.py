@@ -28,7 +28,7 @@ from dashboards.tables import Table
 from finops import clock
 from finops.alerting import recent_alerts
 from finops.core.periods import Window, month_start, month_text
-from finops.job_views import active_subjects, recent_jobs
+from finops.job_views import JobRow, active_subjects, recent_jobs
 from finops.permissions import Capability, Person, can, require
 from ingestion.cloudflare.billable import billable_beside_analytics
 from ingestion.cloudflare.selectors import newest_checks, r2_facts
@@ -109,7 +109,7 @@ def data_health(request: HttpRequest, state: PageState) -> HttpResponse:
             "estimates_sentence": errors_sentence(errors),
             "last_estimate": last_estimate(),
             "put_aside": logs.put_aside_table(aside) if (aside := put_aside()) else None,
-        } | _work(request.user)
+        } | _work(request.user, jobs)
     return answer(
         request,
         state,
@@ -143,9 +143,8 @@ def _then_url(delivery: Delivery) -> str:
     return f"{reverse('tenants')}?period={period}&as_of={moment:%Y-%m-%dT%H:%M:%S}"
 
 
-def _work(user: Person) -> dict[str, Any]:
+def _work(user: Person, jobs: list[JobRow]) -> dict[str, Any]:
     operate = _may_operate(user)
-    jobs = recent_jobs(clock.now(), limit=_SHOWN_JOBS)
     return {
         "may_operate": operate,
         "connections": work.connections_table(
@@ -167,7 +166,7 @@ def _work(user: Person) -> dict[str, Any]:
 @require(Capability.VIEW_RECONCILIATION)
 def work_part(request: HttpRequest) -> HttpResponse:
     """Connections and jobs alone: what the page asks for while something is under way."""
-    context = _work(request.user)
+    context = _work(request.user, recent_jobs(clock.now(), limit=_SHOWN_JOBS))
     context["ended"] = not context["under_way"]
     return render(request, "dashboards/_work.html", context)
 

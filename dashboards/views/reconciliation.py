@@ -38,7 +38,7 @@ def reconciliation(request: HttpRequest, state: PageState) -> HttpResponse:
     month = _month(state)
     rows = [row for row in every if month in {None, row.billing_period}]
     months = sorted({row.billing_period for row in every}, reverse=True)
-    context: dict[str, Any] = {"sentence": present.sentence(rows)}
+    context: dict[str, Any] = {}
     if not state.format:
         bills = provider_months(month)
         context |= {
