@@ -11,7 +11,7 @@ from ingestion.core.lateness import in_words
 if TYPE_CHECKING:
     from ingestion.selectors import SourceFreshness
 
-_NEVER = "invoices count when they come"
+_NEVER = "it counts when it comes"
 
 
 def sources_table(rows: Sequence[SourceFreshness]) -> Table:

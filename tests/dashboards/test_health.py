@@ -362,7 +362,7 @@ def test_the_page_shows_each_source_with_what_it_delivers(alice):
     assert "AWS bill" in section
     assert "bills fresh" in section
     assert "revenue fresh" in section
-    assert "invoices count when they come" in section
+    assert "it counts when it comes" in section
 
 
 # --- alerts --------------------------------------------------------------------------------------------
