@@ -123,6 +123,9 @@ NOT_ASKED: dict[tuple[str, str], list[Any]] = {
     ("POST", "usage"): [negative_data_rejection],
     ("POST", "tsa/assets"): [negative_data_rejection],
     ("POST", "tsa/tokens"): [negative_data_rejection],
+    # White space around a header's value is no part of it (RFC 9110), and this test changes keys: what is wrong in
+    # the body is told in test_alerts.
+    ("POST", "alerts/{alert_id}/acknowledge"): [negative_data_rejection],
     # Parameters that fit alone may not fit together (period beside from), which no schema can say; and
     # a cursor is only what was handed out.
     ("GET", "pnl"): [positive_data_acceptance],
