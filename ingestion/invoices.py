@@ -195,7 +195,7 @@ def _spread(bill: Bill, part: MonthPart, number: int) -> Iterable[ChargeLine]:
             end=midnight(part.end),
             account=line.account,
         )
-        if line.meter and part.amount
+        if line.meter and line.charge_category == ChargeCategory.USAGE and part.amount
         else []
     )
     for place, piece in enumerate(parts, 1):

@@ -95,7 +95,15 @@ def _cloudflare(seed: int, month: datetime, end: datetime) -> list[_Line]:
         hour += _HOUR
     account = cloudflare_usage.account_id(seed)
     lines: list[_Line] = [
-        ("Workers Paid plan", "Workers", "Compute", "Purchase", Decimal("5.00"), "", account)
+        (
+            "Workers Paid plan",
+            "Workers",
+            "Compute",
+            "Purchase",
+            Decimal("5.00"),
+            "workers_plan",
+            account,
+        )
     ]
     for description, service, category, meter, price, size, included in _PRICES:
         units = max(Decimal(used[meter]) / size - included, Decimal(0))
@@ -109,7 +117,7 @@ def _tsa(seed: int, month: datetime) -> list[_Line]:
     tokens = seeded.between(seed, "tokens", f"{month:%Y-%m}", low=48_000, high=61_000)
     stamps = _cents(Decimal(tokens) * Decimal("0.021"))
     return [
-        ("Qualified time stamps", "Time stamping", "Security", "Usage", stamps, "", ""),
+        ("Qualified time stamps", "Time stamping", "Security", "Usage", stamps, "tsa_tokens", ""),
         ("Base fee", "Time stamping", "Security", "Purchase", Decimal("150.00"), "", ""),
     ]
 

@@ -29,6 +29,8 @@ _LINE_TYPES = {
     ChargeCategory.ADJUSTMENT: "Refund",
 }
 """In AWS's words, by which the bridge from billed to effective cost knows its steps."""
+_METERED = (ChargeCategory.USAGE, ChargeCategory.PURCHASE)
+"""What may name a meter, so that no estimate of it is added; only usage is spread by usage."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +118,10 @@ def line_problems(line: Line) -> list[tuple[str, str]]:
     if line.meter and line.meter not in METERS:
         known = ", ".join(sorted(METERS))
         problems.append(("meter", f"{line.meter!r} is no meter; known: {known}."))
-    elif line.meter and line.charge_category != ChargeCategory.USAGE:
-        sentence = f"A line of {line.charge_category} has no meter: only usage is spread by usage."
+    elif line.meter and line.charge_category not in _METERED:
+        sentence = (
+            f"A line of {line.charge_category} has no meter: only usage and its fees have one."
+        )
         problems.append(("meter", sentence))
     if line.charge_category == ChargeCategory.CREDIT and line.amount > 0:
         problems.append(("amount", "A credit lowers the bill: write its amount negative."))
