@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from allocation.core.focus_export import VERSIONS, FileFormat, main_categories, query
 from allocation.core.keys import DIMENSIONS
 from allocation.core.sql import KEY, parquet, pool_rule
-from allocation.models import LedgerMonth
 from finops.core.dialect import literal
 from finops.core.focus import CostKind
 from finops.core.periods import month_text
@@ -104,13 +103,7 @@ def _loads(wanted: Wanted) -> list[tuple[Load, CostKind]]:
     if wanted.sources:
         loads = loads.filter(source__slug__in=wanted.sources)
     loads = loads.select_related("source").order_by("source__slug", "pk")
-    kinds = dict(
-        LedgerMonth.objects.filter(load__in=loads)
-        .order_by()
-        .values_list("load_id", "kind")
-        .distinct()
-    )
-    found = [(load, CostKind(kinds[load.pk])) for load in loads if load.pk in kinds]
+    found = [(load, CostKind(load.kind)) for load in loads if load.lines]
     if not wanted.estimates:
         found = [(load, kind) for load, kind in found if kind is not CostKind.ESTIMATED]
     if not found:
