@@ -10,6 +10,7 @@ from decimal import Decimal
 from allocation.core.bridge import STEPS
 from allocation.models import BridgeStep
 from finops.core.amounts import EXACT, exact_sum
+from finops.core.focus import CostKind
 from ingestion.models import Load
 
 
@@ -30,8 +31,10 @@ class BridgeLine:
 
 
 def bridge(month: date | None = None) -> list[BridgeLine]:
-    """The steps in their order, by currency; exact."""
-    rows = BridgeStep.objects.filter(load__state=Load.State.CURRENT)
+    """The steps of bills in their order, by currency; exact. An estimate is on no bill."""
+    rows = BridgeStep.objects.filter(load__state=Load.State.CURRENT).exclude(
+        load__kind=CostKind.ESTIMATED.value
+    )
     if month is not None:
         rows = rows.filter(load__billing_period=month)
     found: dict[tuple[str, str], list[BridgeStep]] = defaultdict(list)

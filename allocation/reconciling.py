@@ -23,7 +23,7 @@ def provider_months(billing_period: date | None = None) -> list[ProviderMonth]:
     return by_provider(
         rows,
         _steps(billing_period),
-        beside={one.title: one.amounts(keys) for one in residuals()},
+        beside={one.title: one.amounts(billing_period) for one in residuals()},
         told={one.title: list(one.totals(keys)) for one in evidence()},
     )
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import duckdb
 
 _PLACES = Decimal("0.0001")
+_METERED = ", ".join(literal(one.value) for one in (ChargeCategory.USAGE, ChargeCategory.PURCHASE))
+"""What may be of a meter: use, and the fee that its average price holds already."""
 
 
 def read_bills() -> int:
@@ -88,7 +90,7 @@ def _meters_of(load: Load) -> tuple[list[str], list[BilledMeter]]:
             about: meter
             for about in engine.execute(
                 "SELECT DISTINCT service_provider_name, x_service_code, x_usage_type, sku_id "
-                f"FROM {relation} WHERE charge_category = {literal(ChargeCategory.USAGE.value)}"
+                f"FROM {relation} WHERE charge_category IN ({_METERED})"
             ).fetchall()
             if (
                 meter := meter_of(
@@ -125,7 +127,7 @@ def _billed(
                consumed_unit, CAST(sum(consumed_quantity) AS DECIMAL(38,18)),
                CAST(sum(billed_cost) AS DECIMAL(38,18)), max(charge_period_end)
         FROM {relation}
-        WHERE charge_category = {literal(ChargeCategory.USAGE.value)} AND ({wanted})
+        WHERE charge_category IN ({_METERED}) AND ({wanted})
         GROUP BY ALL ORDER BY ALL
         """
     ).fetchall()

@@ -15,10 +15,12 @@ from ingestion.core.frontier import Bill, billed_through
 from ingestion.core.meters import AWS, METERS
 from ingestion.core.pricing import Price, average_rate, marginal_rate
 from ingestion.core.projection import expected_month
+from ingestion.core.tsa_contract import METER as TOKENS
 from ingestion.estimate_models import BilledMeter
 from ingestion.price_models import PriceListEntry
 from ingestion.prices import edge_price_at, price_at
 from ingestion.selectors import current_bills
+from ingestion.tsa_contracts import contract_price
 
 _DAY = timedelta(days=1)
 
@@ -58,8 +60,12 @@ class Rates:
         pool = self._pool(meter, account)
         price = self._price(meter, account, pool, day.date())
         if price is None:
+            missing = "contract" if meter == TOKENS else "price"
+            where = (
+                "enter it under TSA contracts" if meter == TOKENS else "add one to the price list"
+            )
             self._problems[
-                f"{METERS[meter].title} has no price on {day:%Y-%m-%d}: add one to the price list."
+                f"{METERS[meter].title} has no {missing} on {day:%Y-%m-%d}: {where}."
             ] = None
             return None
         expected = self.expected(meter, pool, month_start(day.date()))
@@ -85,6 +91,9 @@ class Rates:
     def _price(self, meter: str, account: str, pool: str, day: date) -> Price | None:
         if meter == "edge_bytes":
             return edge_price_at(account, day)
+        if meter == TOKENS:
+            # What tokens cost is agreed with the TSA: a retail list price says nothing of it.
+            return contract_price(account, day)
         provider = METERS[meter].provider
         price = price_at(provider, meter, account, day)
         if account != pool and (price is None or not price.account):

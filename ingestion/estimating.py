@@ -157,7 +157,6 @@ def _months(now: datetime) -> list[date]:
     for load in Load.objects.filter(state=Load.State.CURRENT, kind=CostKind.ESTIMATED.value):
         bill = current_bills().filter(
             billing_period=load.billing_period,
-            source__service_provider_name=load.source.service_provider_name,
             committed_at__gt=load.started_at,
         )
         if load.lines and bill.exists():

@@ -80,8 +80,8 @@ class Residual(Protocol):
     title: str
     order: int
 
-    def amounts(self, keys: Sequence[BillKey]) -> Mapping[BillKey, Decimal]:
-        """The amount of each bill that has one; keys that were not asked for are left out."""
+    def amounts(self, billing_period: date | None) -> Mapping[BillKey, Decimal]:
+        """The amounts of a month, or of all months; also of providers whose bill has not come yet."""
         ...
 
 
@@ -109,7 +109,10 @@ class Witness:
 
 @dataclass(frozen=True)
 class ProviderMonth:
-    """A provider's bill of one month in one currency. ``sources`` are the deliveries that it came by."""
+    """A provider's bill of one month in one currency. ``sources`` are the deliveries that it came by.
+
+    Without a source there is no bill yet, and only what stands beside it.
+    """
 
     key: BillKey
     sources: tuple[ReconciliationRow, ...]
@@ -168,6 +171,10 @@ def by_provider(
     for key, step, amount in steps:
         name = _PART_OF.get(step, "unknown line types")
         parts[key][name] = EXACT.add(parts[key][name], amount)
+    for amounts in beside.values():
+        for key, amount in amounts.items():
+            if amount:
+                sources.setdefault(key, [])
     listed = [(title, one) for title, found in told.items() for one in found]
     return [
         _bill(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 
 from django.db.models import Sum
@@ -21,20 +22,20 @@ class Estimates:
     title = "estimated beyond the bill"
     order = 10
 
-    def amounts(self, keys: Sequence[BillKey]) -> Mapping[BillKey, Decimal]:
+    def amounts(self, billing_period: date | None) -> Mapping[BillKey, Decimal]:
         """One grouped query over the small table."""
-        months = {key.billing_period for key in keys}
+        estimated = PnlMonth.objects.filter(kind=CostKind.ESTIMATED.value)
+        if billing_period is not None:
+            estimated = estimated.filter(month=billing_period)
         rows = (
-            PnlMonth.objects.filter(kind=CostKind.ESTIMATED.value, month__in=months)
-            .order_by()
+            estimated.order_by()
             .values("service_provider_name", "month", "billing_currency")
             .annotate(amount=Sum("billed_cost"))
         )
         found: dict[BillKey, Decimal] = defaultdict(Decimal)
         for row in rows:
             key = BillKey(row["service_provider_name"], row["month"], row["billing_currency"])
-            if key in keys:
-                found[key] = EXACT.add(found[key], row["amount"])
+            found[key] = EXACT.add(found[key], row["amount"])
         return found
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 
 from django.db.models import Sum
@@ -21,13 +22,13 @@ class Late:
     title = "came late"
     order = 20
 
-    def amounts(self, keys: Sequence[BillKey]) -> Mapping[BillKey, Decimal]:
+    def amounts(self, billing_period: date | None) -> Mapping[BillKey, Decimal]:
         """After minus before, over the restatements that were made after the month's end."""
+        lines = RestatementLine.objects.all()
+        if billing_period is not None:
+            lines = lines.filter(restatement__load__billing_period=billing_period)
         rows = (
-            RestatementLine.objects.filter(
-                restatement__load__billing_period__in={key.billing_period for key in keys}
-            )
-            .order_by()
+            lines.order_by()
             .values(
                 "restatement__load__source__service_provider_name",
                 "restatement__load__source__name",
@@ -46,7 +47,7 @@ class Late:
                 row["billing_currency"],
             )
             ended = add_months(key.billing_period, 1)
-            if key in keys and row["restatement__made_at"].date() >= ended:
+            if row["restatement__made_at"].date() >= ended:
                 change = EXACT.subtract(row["after"], row["before"])
                 found[key] = EXACT.add(found[key], change)
         return found

@@ -25,6 +25,9 @@ def sentence(bills: Sequence[ProviderMonth]) -> str:
     """Whether every cent is accounted for, and whose is not."""
     if not bills:
         return "No billing period is loaded yet, so there is nothing to reconcile."
+    bills = [bill for bill in bills if bill.sources]
+    if not bills:
+        return "No bill has come yet: what is known is estimated."
     apart = [bill for bill in bills if not bill.is_explained]
     if apart:
         named = [
@@ -93,6 +96,7 @@ def identity_table(bills: Sequence[ProviderMonth]) -> Table:
 
 def parts_table(bills: Sequence[ProviderMonth]) -> Table:
     """What the ingested cost is made of; the parts add up to it."""
+    bills = [bill for bill in bills if bill.sources]
     names = _names(bill.parts for bill in bills)
     return Table(
         "parts",
@@ -157,7 +161,8 @@ def _about() -> list[Column]:
 
 def _cells_about(bill: ProviderMonth) -> tuple[Cell, ...]:
     key = bill.key
-    return (Cell(key.provider), Cell(f"{key.billing_period:%Y-%m}"), Cell(key.currency))
+    note = "" if bill.sources else "no bill yet"
+    return (Cell(key.provider, note=note), Cell(f"{key.billing_period:%Y-%m}"), Cell(key.currency))
 
 
 def _unexplained(bill: ProviderMonth) -> Cell:

@@ -39,12 +39,13 @@ def billed_through(
     """Up to when bills cover ``meter`` of ``account`` within ``month``; ``None`` where none does.
 
     A bill that is whole covers its month to the end; one that is not, up to its newest charge of the meter
-    (of the account, where it has any). A whole bill without a line of the meter covers it all the same.
+    (of the account, where it has any). A whole bill without a line of the meter covers it all the same. A bill
+    of another name, as a reseller's or one of several vendors, covers the meters that it has lines of.
     """
     found = [
         through
         for bill in bills
-        if bill.provider == METERS[meter].provider and bill.month == month and bill.covers(account)
+        if bill.month == month and bill.covers(account)
         if (through := _through(bill, meter, account)) is not None
     ]
     return max(found, default=None)
@@ -52,7 +53,8 @@ def billed_through(
 
 def _through(bill: Bill, meter: str, account: str) -> datetime | None:
     end = datetime.combine(add_months(bill.month, 1), time(), UTC)
-    is_whole_bill = METER_MAP[meter].is_on_whole_bill
+    is_of_provider = bill.provider == METERS[meter].provider
+    is_whole_bill = METER_MAP[meter].is_on_whole_bill and is_of_provider
     if is_whole_bill and bill.data_through is not None and bill.data_through >= end:
         return end
     of_meter = {whose: through for (one, whose), through in bill.through.items() if one == meter}

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import Max, Sum
 
+from finops import clock
 from ingestion.core.metered import MeteredHour, MeteredSpan
 from ingestion.core.tsa_contract import METER
+from ingestion.core.watermark import LATENESS
 from ingestion.tsa_contracts import covering, current_contracts
 from ingestion.tsa_models import TsaHour
+
+_HOUR = timedelta(hours=1)
 
 
 class TsaTokens:
@@ -21,8 +25,10 @@ class TsaTokens:
     meters = (METER,)
 
     def read(self, start: datetime, end: datetime) -> MeteredSpan:
-        """Hours with tokens; those before the newest hour that has any are whole."""
+        """Hours with tokens: whole where a later hour has any, or where ``LATENESS`` has passed since."""
         newest = TsaHour.objects.filter(tokens__gt=0).aggregate(newest=Max("hour"))["newest"]
+        if newest is not None:
+            newest = max(newest, min(newest + _HOUR, _passed()))
         return MeteredSpan(_hours(start, end), newest)
 
     @staticmethod
@@ -34,7 +40,12 @@ class TsaTokens:
             .values_list("tenant", "account")
             .annotate(tokens=Sum("tokens"), newest=Max("hour"))
         )
-        return repr([list(sums), current_contracts()])
+        return repr([list(sums), current_contracts(), _passed()])
+
+
+def _passed() -> datetime:
+    """The begin of the hour in which tokens may still come."""
+    return (clock.now() - LATENESS).replace(minute=0, second=0, microsecond=0)
 
 
 def _hours(start: datetime, end: datetime) -> Iterator[MeteredHour]:

@@ -191,7 +191,7 @@ def _of_month(location: Location, month: date, files: list[SourceFile]) -> Deliv
     marks = "\n".join(f"{file.key}\0{file.mark}" for file in files)
     return DeliveryRef(
         kind=Focus.id,
-        identity=f"folder {name}",
+        identity=f"folder {location.text.rstrip('/')}"[:300],
         source_slug=slugify(f"focus-{name}")[:60],
         source_name=f"FOCUS ({name})",
         key=key[:400],
@@ -205,7 +205,7 @@ def _of_month(location: Location, month: date, files: list[SourceFile]) -> Deliv
 
 
 def _folder_name(location: Location) -> str:
-    """The folder's own name: what the source is called for good, wherever the folder lies."""
+    """The folder's own name, which the source's name begins with; its identity is the whole place."""
     place = PurePosixPath(location.text.rstrip("/"))
     if place.name.endswith(_READABLE):
         place = place.parent

@@ -96,7 +96,7 @@ def test_each_spec_example_keeps_its_figures(bills):
         folder = bills / example.stem
         write(folder / "rows.csv", complete)
         assert load(folder).exit_code == 0, example.name
-        current = Load.objects.get(source__identity=f"folder {example.stem}")
+        current = Load.objects.get(source__identity=f"folder {folder}")
         paths = list(lake.files("charges", [current]).paths)
         found = duckdb.execute(
             "SELECT billed_cost, effective_cost, commitment_discount_status "
