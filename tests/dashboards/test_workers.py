@@ -162,4 +162,4 @@ def test_data_health_tells_why_a_look_failed(company, alice):
     load_usage("Cloudflare does not accept the token.")
     page = words(alice, "/data-health/")
     assert "Cloudflare does not accept the token." in page
-    assert "Cloudflare usage is late" in page
+    assert "Cloudflare usage has delivered nothing yet" in page
