@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
+from finops import clock
 from finops.models import Tenant
 from ingestion.core.tsa import Aside, AssetsRecord, Status, digest_key
 from ingestion.metered_registry import metered
@@ -152,7 +153,16 @@ def test_tokens_are_metered_by_hour_and_tenant():
     span = metered()["tsa"].read(start, start + timedelta(days=1))
     found = [(hour.hour.hour, int(hour.quantity), dict(hour.tags)) for hour in span.hours]
     assert found == [(8, 1, {}), (8, 2, {"tenant": "acme"}), (9, 1, {"tenant": "acme"})]
-    assert span.complete_through == start + timedelta(hours=9)
+    assert span.complete_through == start + timedelta(hours=10)
+
+
+@pytest.mark.parametrize(("minutes", "hours"), [(9 * 60 + 59, 9), (10 * 60 + 9, 9), (10 * 60 + 10, 10)])
+def test_the_last_hour_with_tokens_is_whole_ten_minutes_after_its_end(monkeypatch, minutes: int, hours: int):
+    take(record(1), record(70))
+    start = datetime(2026, 4, 28, tzinfo=UTC)
+    monkeypatch.setattr(clock, "now", lambda: start + timedelta(minutes=minutes))
+    span = metered()["tsa"].read(start, start + timedelta(days=1))
+    assert span.complete_through == start + timedelta(hours=hours)
 
 
 class TestAnyOrder(TestCase):
