@@ -156,8 +156,12 @@ def test_tokens_are_metered_by_hour_and_tenant():
     assert span.complete_through == start + timedelta(hours=10)
 
 
-@pytest.mark.parametrize(("minutes", "hours"), [(9 * 60 + 59, 9), (10 * 60 + 9, 9), (10 * 60 + 10, 10)])
-def test_the_last_hour_with_tokens_is_whole_ten_minutes_after_its_end(monkeypatch, minutes: int, hours: int):
+@pytest.mark.parametrize(
+    ("minutes", "hours"), [(9 * 60 + 59, 9), (10 * 60 + 9, 9), (10 * 60 + 10, 10)]
+)
+def test_the_last_hour_with_tokens_is_whole_ten_minutes_after_its_end(
+    monkeypatch, minutes: int, hours: int
+):
     take(record(1), record(70))
     start = datetime(2026, 4, 28, tzinfo=UTC)
     monkeypatch.setattr(clock, "now", lambda: start + timedelta(minutes=minutes))
