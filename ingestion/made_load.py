@@ -86,8 +86,8 @@ def _load(
     notes: tuple[str, ...],
     progress: Progress,
 ) -> None:
-    load.save(force_insert=True)
     try:
+        load.save(force_insert=True)
         reading = read_lines(lines, lake.folder_of(load, "charges"), kind=kind, notes=notes)
         describe(load, reading)
         hand_on("charges", load=load, reading=reading, progress=progress)

@@ -174,8 +174,8 @@ def _take_charges(reader: ChargeSource, found: Verified, delivery: Delivery) -> 
 def _load_charges(reader: ChargeSource, found: Verified, load: Load) -> Outcome:
     ref, progress = found.ref, found.progress
     delivery = load.delivery
-    load.save(force_insert=True)
     try:
+        load.save(force_insert=True)
         reading = reader.read_charges(ref, found.facts, lake.folder_of(load, "charges"), progress)
         found.still()
         if reading.rejects and not any(total.lines for total in reading.totals.values()):

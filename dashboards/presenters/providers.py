@@ -100,7 +100,7 @@ def parts_table(bills: Sequence[ProviderMonth]) -> Table:
     names = _names(bill.parts for bill in bills)
     return Table(
         "parts",
-        "What each bill is made of",
+        "Parts of each bill",
         [
             *_about(),
             Column("ingested", "Ingested", Kind.EXACT, title="Sum of the charge lines in the lake"),
@@ -126,7 +126,7 @@ def evidence_table(bills: Sequence[ProviderMonth]) -> Table:
     """Each bill's total as others tell it, and how far ingested cost is from that."""
     return Table(
         "evidence",
-        "Totals told on other ways",
+        "Other evidence of each bill",
         [
             *_about(),
             Column("evidence", "Told by"),

@@ -128,7 +128,7 @@ def contracts_table(found: StampMonth) -> Table:
     )
     return Table(
         "contracts",
-        "Contracts",
+        "Contracts and how far they are used",
         columns,
         [Row(_contract_cells(one)) for one in found.contracts],
         empty="No contract covers this month. An admin adds one under TSA contracts.",
