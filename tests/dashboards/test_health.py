@@ -382,11 +382,18 @@ def test_an_alert_stands_on_the_page_and_in_the_header_and_is_acknowledged(erin)
     page = text(erin)
     assert "1 alert</a>" in page
     assert "Bills &lt;b&gt;are&lt;/b&gt; late." in page
-    assert "nobody has acknowledged it" in page
+    assert "nobody has acknowledged it as it is now" in page
     answer = erin.post(f"{PAGE}alerts/{alert.pk}/acknowledge/", follow=True)
     assert b"You acknowledged the alert stale-source bills" in answer.content
     assert "erin, " in words(erin)
     assert f"acknowledge-{alert.pk}" not in text(erin)
+    held = alert.acknowledgements.get()
+    held.lapsed_at, held.lapsed_because = clock.now(), "it grew from 2 to 9"
+    held.save()
+    Alert.objects.update(acknowledged_at=None, acknowledged_by=None)
+    assert f"acknowledge-{alert.pk}" in text(erin)
+    assert "erin had seen it on" in words(erin)
+    assert "it grew from 2 to 9." in words(erin)
     alert.resolved_at = clock.now()
     alert.save()
     answer = erin.post(f"{PAGE}alerts/{alert.pk}/acknowledge/", follow=True)
