@@ -191,11 +191,27 @@ def notes(slice_: Slice, costs: _Read[CostFact], revenue: _Read[RevenueFact]) ->
         if one.settled_currency == slice_.currency
         and any(currency == one.currency for (_, currency), _, _ in found)
     ]
+    without = [(key, cost, earning) for key, cost, earning in found if key not in rates]
+    paid = _paid(slice_, costs) if without and settled else {}
+    missing = [
+        Missing(key[1], key[0], EXACT.subtract(cost, paid.get(key, ZERO)), earning)
+        for key, cost, earning in without
+    ]
     return CurrencyNotes(
         converted=tuple(Converted(rates[key], *rest) for key, *rest in found if key in rates),
-        missing=tuple(Missing(key[1], key[0], *rest) for key, *rest in found if key not in rates),
+        missing=tuple(one for one in missing if one.cost or one.revenue),
         settled=tuple(settled),
     )
+
+
+def _paid(slice_: Slice, costs: _Read[CostFact]) -> dict[tuple[date, str], Decimal]:
+    """What settled invoices cost by month and currency: it counts at the rate paid, so no average is missed."""
+    found: dict[tuple[date, str], Decimal] = defaultdict(Decimal)
+    for part, _ in settled_slices(slice_):
+        for cost in costs(part, "month"):
+            key = _month_of(cost.column), part.currency
+            found[key] = EXACT.add(found[key], cost.amount)
+    return found
 
 
 @dataclass(frozen=True)

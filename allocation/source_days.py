@@ -10,22 +10,35 @@ from django.db.models import Max
 
 from allocation.models import LedgerDigest
 from finops.core.periods import Window
+from finops.fx_models import ExchangeRate
 from ingestion.api_registry import api_sources
-from ingestion.core.grid import DayCell, bill_days, revenue_days, sent_days, usage_days
+from ingestion.cloudflare.selectors import AskedSpan, asked_spans
+from ingestion.core.grid import (
+    DayCell,
+    asked_days,
+    bill_days,
+    rate_days,
+    revenue_days,
+    sent_days,
+    usage_days,
+)
 from ingestion.estimate_models import SOURCE_KIND as ESTIMATES
 from ingestion.invoice_models import SOURCE_KIND as INVOICES
 from ingestion.log_selectors import days_counted, usage_spans
 from ingestion.models import Load, RevenueRow, Source
+from ingestion.sources.ecb_rates import SOURCE as RATES_READER
 from ingestion.tsa_models import KINDS as STAMP_KINDS
 from ingestion.tsa_selectors import days_with_stamps
 from ingestion.usage_api_models import KIND as USAGE_API
 from ingestion.usage_selectors import days_with_usage
 
+RATES = RATES_READER.id
+
 
 def source_days(window: Window, now: datetime) -> list[tuple[Source, list[DayCell]]]:
-    """Every active source of bills or invoices with the state of each day, in a fixed number of queries.
+    """Every active source with the state of each day, in a fixed number of queries.
 
-    An API is asked again and again, so its looks stand in a table of their own.
+    Estimates are made here, so nobody delivers them.
     """
     current = Load.objects.filter(state=Load.State.CURRENT)
     lines: dict[int, set[date]] = defaultdict(set)
@@ -42,6 +55,13 @@ def source_days(window: Window, now: datetime) -> list[tuple[Source, list[DayCel
     invoiced = _invoiced_days(window)
     sent = days_with_usage(window) | days_with_stamps(window)
     logs, counted = usage_spans(), days_counted(window)
+    asked = asked_spans(window)
+    rated = set(
+        ExchangeRate.objects.filter(day__gte=window.start, day__lt=window.end)
+        .order_by()
+        .values_list("day", flat=True)
+        .distinct()
+    )
     days = list(window.each_day())
 
     def cells(source: Source) -> list[DayCell]:
@@ -55,6 +75,18 @@ def source_days(window: Window, now: datetime) -> list[tuple[Source, list[DayCel
                 expected_every=expected,
                 now=now,
             )
+        if source.kind in api_sources():
+            told = asked.get(source.pk, AskedSpan(None, None, frozenset()))
+            return asked_days(
+                days,
+                with_usage=told.days,
+                first_day=told.first_day,
+                read_through=told.read_through,
+                expected_every=expected,
+                now=now,
+            )
+        if source.kind == RATES:
+            return rate_days(days, with_rates=rated)
         if source.pk in logs:
             return usage_days(
                 days,
@@ -63,6 +95,7 @@ def source_days(window: Window, now: datetime) -> list[tuple[Source, list[DayCel
                 newest_event=logs[source.pk].newest_event,
                 expected_every=expected,
                 now=now,
+                lateness=logs[source.pk].lateness,
             )
         if not source.service_provider_name:
             return revenue_days(days, with_revenue=invoiced.get(source.pk, set()))
@@ -78,7 +111,7 @@ def source_days(window: Window, now: datetime) -> list[tuple[Source, list[DayCel
             now=now,
         )
 
-    shown = Source.objects.filter(is_active=True).exclude(kind__in=[*api_sources(), ESTIMATES])
+    shown = Source.objects.filter(is_active=True).exclude(kind=ESTIMATES)
     return [(source, cells(source)) for source in shown]
 
 

@@ -6,17 +6,19 @@ import logging
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
 from finops import clock
 from finops.alert_checks import alert_checks
 from finops.audit import record
-from finops.core.alerts import Changes, Finding, Severity, settle
+from finops.core.alerts import Changes, Finding, Severity, asks_again, settle
+from finops.core.amounts import plain
 from finops.logs import cleaned, redact
-from finops.models import Alert, User
+from finops.models import Alert, AlertAcknowledgement, User
 
 logger = logging.getLogger(__name__)
 _BROKEN = "check-failed"
+_LONGEST_ABOUT, _LONGEST_REASON, _LONGEST_TARGET = 300, 500, 200
 
 
 class AlertRefusedError(Exception):
@@ -71,13 +73,21 @@ def _write(finding: Finding, now: datetime) -> None:
         "severity": finding.severity.value,
         "sentence": redact(finding.sentence),
         "evidence": cleaned(finding.evidence),
+        "about": redact(finding.about)[:_LONGEST_ABOUT],
+        "size": plain(finding.size),
     }
     known = Alert.objects.filter(kind=finding.kind, subject=finding.subject)
     standing = known.filter(resolved_at__isnull=True)
-    if standing.filter(last_seen__lte=now).update(last_seen=now, **values) or standing.exists():
+    if alert := standing.filter(last_seen__lte=now).select_for_update().first():
+        alert.last_seen = now
+        for name, value in values.items():
+            setattr(alert, name, value)
+        if alert.acknowledged_at is not None:
+            _ask_again(alert, finding, now)
+        alert.save()
         return
-    if known.filter(resolved_at__gt=now).exists():
-        return  # somebody looked later, and it was over by then
+    if standing.exists() or known.filter(resolved_at__gt=now).exists():
+        return  # somebody looked later, and knows better
     try:
         with transaction.atomic():
             Alert.objects.create(
@@ -91,10 +101,51 @@ def _write(finding: Finding, now: datetime) -> None:
     )
 
 
-def acknowledge(*, alert_id: int, by: User, reason: str = "") -> Alert:
-    """Note that ``by`` has seen an open alert, with a ``reason`` for the audit log; it stays open.
+def _ask_again(alert: Alert, finding: Finding, now: datetime) -> None:
+    """End the acknowledgement of ``alert``, not saved yet, where it does not hold for what it states now."""
+    held = alert.acknowledgements.filter(lapsed_at__isnull=True).select_for_update().first()
+    if held is None:  # acknowledged when it was not noted what
+        held = AlertAcknowledgement(
+            alert=alert,
+            by=alert.acknowledged_by,
+            at=alert.acknowledged_at,
+            severity=alert.severity,
+            sentence="",
+        )
+        why = "what was acknowledged was not noted"
+    else:
+        why = asks_again(held.matter, alert.matter, growth=finding.growth)
+    if not why:
+        return
+    held.lapsed_at, held.lapsed_because = now, why
+    held.save()
+    alert.acknowledged_by = alert.acknowledged_at = None
+    record(
+        actor=None,
+        verb="alert.ask_again",
+        target=_target(alert),
+        before={"sentence": held.sentence, "acknowledged_by": _name(held.by)},
+        after={"sentence": alert.sentence},
+        reason=f"The alert asks again: {why}.",
+    )
+    logger.warning(
+        "alert asks again", extra={"alert": alert.kind, "subject": alert.subject, "reason": why}
+    )
 
-    Twice changes nothing. Raises ``AlertRefusedError`` where it is over or was never there.
+
+def _name(user: User | None) -> str:
+    return user.get_username() if user else ""
+
+
+def _target(alert: Alert) -> str:
+    return f"alert {alert.kind} {alert.subject}"[:_LONGEST_TARGET]
+
+
+def acknowledge(*, alert_id: int, by: User, reason: str = "") -> Alert:
+    """Note that ``by`` has seen an open alert as it is now, with a ``reason`` for the audit log; it stays open.
+
+    It holds for what the alert states: one that grows or is about something else asks again. Twice changes nothing.
+    Raises ``AlertRefusedError`` where it is over or was never there.
     """
     with transaction.atomic():
         alert = Alert.objects.select_for_update().filter(pk=alert_id).first()
@@ -104,10 +155,20 @@ def acknowledge(*, alert_id: int, by: User, reason: str = "") -> Alert:
         if alert.acknowledged_at is None:
             alert.acknowledged_by, alert.acknowledged_at = by, clock.now()
             alert.save(update_fields=["acknowledged_by", "acknowledged_at"])
+            AlertAcknowledgement.objects.create(
+                alert=alert,
+                by=by,
+                at=alert.acknowledged_at,
+                reason=redact(reason.strip())[:_LONGEST_REASON],
+                severity=alert.severity,
+                sentence=alert.sentence,
+                about=alert.about,
+                size=alert.size,
+            )
             record(
                 actor=by,
                 verb="alert.acknowledge",
-                target=f"alert {alert.kind} {alert.subject}",
+                target=_target(alert),
                 after={"sentence": alert.sentence},
                 reason=reason,
             )
@@ -120,11 +181,14 @@ def open_alerts() -> QuerySet[Alert]:
 
 
 def recent_alerts(now: datetime, *, limit: int = 50) -> list[Alert]:
-    """Open alerts, then those that were resolved within a week, newest first."""
+    """Open alerts, then those that were resolved within a week, newest first; each with its acknowledgements."""
     open_now = list(open_alerts().select_related("acknowledged_by")[:limit])
     over = Alert.objects.filter(resolved_at__gte=now - timedelta(days=7))
     rest = max(limit - len(open_now), 0)
-    return [
+    found = [
         *open_now,
         *over.select_related("acknowledged_by").order_by("-resolved_at", "-id")[:rest],
     ]
+    history = AlertAcknowledgement.objects.select_related("by")
+    prefetch_related_objects(found, Prefetch("acknowledgements", history))
+    return found

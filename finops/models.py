@@ -10,7 +10,7 @@ from django.core.validators import validate_slug
 from django.db import models
 from django.db.models import Q
 
-from finops.alert_models import Alert
+from finops.alert_models import Alert, AlertAcknowledgement
 from finops.api.models import ApiToken, KeptAnswer
 from finops.audit_models import AuditEntry, AuditHead
 from finops.core.tunables import TUNABLES, TunableError
@@ -18,6 +18,7 @@ from finops.fx_models import ExchangeRate
 
 __all__ = [
     "Alert",
+    "AlertAcknowledgement",
     "ApiToken",
     "AuditEntry",
     "AuditHead",

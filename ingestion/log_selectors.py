@@ -175,19 +175,26 @@ def days_counted(window: Window) -> dict[int, set[date]]:
 
 @dataclass(frozen=True)
 class UsageSpan:
-    """From the first day that a source counted anything on to its newest event."""
+    """From the first day that a source counted anything on to its newest event; how late events may still come."""
 
     first_day: date | None
     newest_event: datetime | None
+    lateness: timedelta = marks.LATENESS
 
 
 def usage_spans() -> dict[int, UsageSpan]:
     """The span of every source of usage, by source."""
     rows = UsageLoad.objects.filter(state=UsageLoad.State.CURRENT).order_by().values_list("source")
     return {
-        source: UsageSpan(first.date() if first else None, newest)
-        for source, first, newest in rows.annotate(
-            first=Min("first_hour"), newest=Max("newest_event")
+        source: UsageSpan(
+            first.date() if first else None,
+            newest,
+            marks.LATENESS if allowed is None else timedelta(minutes=allowed),
+        )
+        for source, first, newest, allowed in rows.annotate(
+            first=Min("first_hour"),
+            newest=Max("newest_event"),
+            allowed=Max("source__connection__logpush__lateness_minutes"),
         )
     }
 

@@ -6,6 +6,7 @@ import uuid
 from decimal import Decimal
 from typing import ClassVar
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q, Value
 
@@ -15,6 +16,7 @@ from finops.money import MoneyField
 
 # Django looks for an app's tables here alone; that room names the others.
 from ingestion import other_models  # noqa: F401
+from ingestion.core.lateness import EXPECTED_HOURS
 
 
 class Connection(models.Model):
@@ -42,7 +44,11 @@ class Connection(models.Model):
         help_text="What its reader needs to know beside the place, as an object; never a secret.",
     )
     check_every_minutes = models.PositiveIntegerField(
-        default=60, help_text="Minutes between two looks at it. 60 for bills."
+        "look every (minutes)",
+        default=60,
+        validators=[MaxValueValidator(44_640)],
+        help_text="Minutes between two looks at it: 60 suits bills, 5 an API. 0 looks at each round of the worker, "
+        "about each minute, as suits logs. At most 44640, a month.",
     )
     is_active = models.BooleanField(
         default=True, help_text="An inactive connection is looked at only by hand."
@@ -81,8 +87,12 @@ class Source(models.Model):
         max_length=100, blank=True, help_text="FOCUS ServiceProviderName; empty for revenue."
     )
     expected_every_hours = models.PositiveIntegerField(
-        default=36,
-        help_text="Hours after which data is called late: the newest charge must be younger than this.",
+        "newer data within (hours)",
+        default=EXPECTED_HOURS,
+        validators=[MinValueValidator(1), MaxValueValidator(17_520)],
+        help_text="How many hours old its newest data may be; older than this, the source is late and an alert opens. "
+        "A new source starts with 36 for daily bills, 2 for logs, 3 for usage by API, 6 for time-stamp responses. "
+        "About 900 suit a vendor that bills by month. At most 17520, two years.",
     )
     is_active = models.BooleanField(
         default=True, help_text="An inactive source is not expected to deliver."

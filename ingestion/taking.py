@@ -15,6 +15,7 @@ from finops import clock
 from ingestion import lake
 from ingestion.bookkeeping import Outcome, hand_on, is_older, outcome_of, record_rejects
 from ingestion.core.delivery import ChargeReading, DeliveryRef, SourceError
+from ingestion.core.lateness import EXPECTED_HOURS
 from ingestion.models import Delivery, Load, Source
 from ingestion.progress import Progress
 from ingestion.registry import AnySource, ChargeSource, RecordSource, RevenueSource, SourceReader
@@ -73,7 +74,7 @@ def take_verified(found: Verified) -> Outcome:
 
 
 def source_of(reader: AnySource, ref: DeliveryRef) -> Source:
-    """The source of a delivery, created on first sight."""
+    """The source of a delivery, created on first sight; how soon data is late is its reader's default."""
     known = Source.objects.filter(kind=ref.kind, identity=ref.identity).first()
     if known:
         return known
@@ -87,6 +88,7 @@ def source_of(reader: AnySource, ref: DeliveryRef) -> Source:
             "slug": slug,
             "name": ref.source_name,
             "service_provider_name": reader.service_provider_name,
+            "expected_every_hours": getattr(reader, "expected_every_hours", EXPECTED_HOURS),
             "created_at": clock.now(),
         },
     )[0]

@@ -46,6 +46,8 @@ class UnexplainedCent:
                             "ledger": plain(stands),
                             "difference": plain(difference),
                         },
+                        about=what,
+                        size=difference,
                     )
 
 

@@ -22,6 +22,22 @@ from finops.permissions import Capability
 _LONGEST_REASON = 500
 
 
+class AlertAcknowledgedSerializer(serializers.Serializer[Any]):
+    """An acknowledgement of one alert; those that lapsed no longer hold."""
+
+    by = serializers.CharField(
+        source="by.username", allow_null=True, default=None, help_text="User name."
+    )
+    at = serializers.DateTimeField()
+    reason = serializers.CharField(help_text="Why, in their words; may be empty.")
+    sentence = serializers.CharField(help_text="What the alert said then.")
+    size = serializers.CharField(help_text="How large it was then.")
+    lapsed_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the alert asked again; null while it holds."
+    )
+    lapsed_because = serializers.CharField(help_text="Why it asked again; empty while it holds.")
+
+
 class AlertSerializer(serializers.Serializer[Any]):
     """One thing that is or was wrong."""
 
@@ -31,13 +47,22 @@ class AlertSerializer(serializers.Serializer[Any]):
     severity = serializers.ChoiceField([severity.value for severity in Severity])
     sentence = serializers.CharField(help_text="What is wrong and what to do.")
     evidence = serializers.DictField(help_text="The figures behind it; amounts as text.")
+    size = serializers.CharField(
+        help_text="How large it is, exact, in the check's own unit: an amount, minutes late; 0 where nothing grows."
+    )
     first_seen = serializers.DateTimeField()
     last_seen = serializers.DateTimeField()
     resolved_at = serializers.DateTimeField(allow_null=True, help_text="Null while it is open.")
     acknowledged_by = serializers.CharField(
         source="acknowledged_by.username", allow_null=True, default=None, help_text="User name."
     )
-    acknowledged_at = serializers.DateTimeField(allow_null=True)
+    acknowledged_at = serializers.DateTimeField(
+        allow_null=True,
+        help_text="Null where nobody has seen it as it is now: it asks again when it grows or changes.",
+    )
+    acknowledgements = AlertAcknowledgedSerializer(
+        many=True, help_text="All of them, the newest first."
+    )
 
 
 class AlertsSerializer(serializers.Serializer[Any]):

@@ -9,7 +9,9 @@ from dashboards import numbers
 from dashboards.tables import Action, Cell, Column, Kind, Row, Table
 
 if TYPE_CHECKING:
-    from finops.models import Alert
+    from finops.models import Alert, User
+
+_MOST_LAPSED = 2
 
 
 def alerts_sentence(rows: Sequence[Alert]) -> str:
@@ -35,7 +37,6 @@ def alerts_table(rows: Sequence[Alert], *, acknowledge_url: Callable[[int], str]
 
     def row(alert: Alert) -> Row:
         is_open = alert.resolved_at is None
-        by = alert.acknowledged_by.get_username() if alert.acknowledged_by else "a former user"
         cells = [
             Cell(alert.sentence, note=f"{alert.kind}, {alert.subject}"),
             Cell(
@@ -47,10 +48,7 @@ def alerts_table(rows: Sequence[Alert], *, acknowledge_url: Callable[[int], str]
             ),
             Cell(alert.first_seen),
             Cell(alert.last_seen),
-            Cell(
-                f"{by}, {alert.acknowledged_at:%Y-%m-%d %H:%M}" if alert.acknowledged_at else None,
-                reason="nobody has acknowledged it",
-            ),
+            _seen(alert),
         ]
         if acknowledge_url:
             wanted = is_open and alert.acknowledged_at is None
@@ -68,3 +66,25 @@ def alerts_table(rows: Sequence[Alert], *, acknowledge_url: Callable[[int], str]
         [row(alert) for alert in rows],
         empty="No alert is open, and none was within a week.",
     )
+
+
+def _seen(alert: Alert) -> Cell:
+    """Who has seen it as it is now; and who had before it asked again, the newest two."""
+    lapsed = [one for one in alert.acknowledgements.all() if one.lapsed_at]
+    told = [
+        f"{_name(one.by)} had seen it on {one.at:%Y-%m-%d %H:%M}; it asks again since "
+        f"{one.lapsed_at:%Y-%m-%d %H:%M}: {one.lapsed_because}."
+        for one in lapsed[:_MOST_LAPSED]
+    ]
+    if len(lapsed) > _MOST_LAPSED:
+        told.append(f"And {len(lapsed) - _MOST_LAPSED} before; the audit log has them.")
+    note = " ".join(told)
+    if alert.acknowledged_at is None:
+        return Cell(reason="nobody has acknowledged it as it is now", note=note)
+    return Cell(
+        f"{_name(alert.acknowledged_by)}, {alert.acknowledged_at:%Y-%m-%d %H:%M}", note=note
+    )
+
+
+def _name(user: User | None) -> str:
+    return user.get_username() if user else "a former user"

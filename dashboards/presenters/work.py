@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from dashboards.tables import Action, Cell, Column, Kind, Row, Table
+from ingestion.core.lateness import in_words
 
 if TYPE_CHECKING:
     from finops.job_views import JobRow
@@ -22,7 +24,7 @@ def connections_table(
     columns = [
         Column("slug", "Connection"),
         Column("location", "Place"),
-        Column("every", "Every (min)", Kind.NUMBER),
+        Column("every", "Looked at"),
         Column("checked", "Last look (UTC)", Kind.TIME),
         Column("problem", "Problem"),
     ]
@@ -33,7 +35,7 @@ def connections_table(
         cells = [
             Cell(connection.slug, note="" if connection.is_active else "inactive"),
             Cell(connection.location),
-            Cell(connection.check_every_minutes),
+            _every(connection),
             Cell(connection.checked_at, reason="nobody has looked at it yet"),
             Cell(connection.problem, tone="danger" if connection.problem else ""),
         ]
@@ -56,6 +58,15 @@ def connections_table(
         [row(connection) for connection in rows],
         empty="No place is looked at on a schedule: an admin adds connections in the admin.",
     )
+
+
+def _every(connection: Connection) -> Cell:
+    if not connection.is_active:
+        return Cell("only by hand")
+    minutes = connection.check_every_minutes
+    if not minutes:
+        return Cell("all the time", note="each round of the worker, about each minute")
+    return Cell(f"every {in_words(timedelta(minutes=minutes))}")
 
 
 def jobs_table(

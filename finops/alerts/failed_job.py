@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from finops.core.alerts import Finding, Severity
+from finops.core.alerts import Finding, Severity, without_figures
 from finops.models import Job
 
 _LOOKED_AT = timedelta(days=7)
@@ -31,6 +31,7 @@ class FailedJob:
                     f"The job {kind} {subject} failed after {job.attempts} of {job.max_attempts} "
                     f"attempts: {job.error} Try it again on Data health once the cause is gone.",
                     {"job": job.pk, "attempts": job.attempts},
+                    about=without_figures(job.error),
                 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from finops.core.alerts import Finding, Severity
+from finops.core.alerts import Finding, Severity, without_figures
 from ingestion.models import Connection
 
 
@@ -24,6 +24,7 @@ class FailingConnection:
                 Severity.WARNING,
                 f"The connection {connection.slug} could not be read: {connection.problem}",
                 {"checked_at": checked.isoformat() if checked else None},
+                about=without_figures(connection.problem),
             )
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from finops.core.alerts import Finding, Severity
 from ingestion.core.lateness import in_words
 from ingestion.selectors import SourceFreshness, freshness
 from ingestion.usage_api_models import KIND as USAGE_API
+
+_TWICE_AS_LATE = Decimal(1)
+"""Lateness grows by itself: who acknowledged two hours is asked again at four, not each five minutes."""
 
 
 class StaleSource:
@@ -21,7 +25,13 @@ class StaleSource:
         for source in freshness(now).sources:
             if source.is_late:
                 yield Finding(
-                    self.id, source.slug, Severity.WARNING, _sentence(source), _evidence(source)
+                    self.id,
+                    source.slug,
+                    Severity.WARNING,
+                    _sentence(source),
+                    _evidence(source),
+                    size=Decimal(source.late_by // timedelta(minutes=1)),
+                    growth=_TWICE_AS_LATE,
                 )
 
 

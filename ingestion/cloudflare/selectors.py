@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from django.db.models import Max
+from django.db.models import Max, OuterRef, Subquery
 
 from finops.core.periods import Window
 from ingestion.cloudflare_models import UsageCheck, UsageHour, WorkerDeployment
 from ingestion.core.r2 import R2_METRICS
 from ingestion.core.usage import UsageFact
 from ingestion.core.worker_cpu import Marker
+from ingestion.models import Source
 
 _WORKER_METRICS = ("worker_requests", "worker_cpu_us", "worker_cpu_us_p50", "worker_cpu_us_p99")
 
@@ -66,3 +68,38 @@ def deployments(window: Window) -> list[Marker]:
         created_at__gte=_midnight(window.start), created_at__lt=_midnight(window.end)
     ).order_by("created_at")
     return [Marker(row.script, row.created_at, row.message) for row in rows]
+
+
+@dataclass(frozen=True)
+class AskedSpan:
+    """What a source that is asked has told: its first day, up to when it was read whole, days with anything."""
+
+    first_day: date | None
+    read_through: datetime | None
+    days: frozenset[date]
+
+
+def asked_spans(window: Window) -> dict[int, AskedSpan]:
+    """The span of every source that is asked, by source; ``days`` are those within ``window``. Two queries."""
+    hours: dict[int, set[date]] = {}
+    rows = UsageHour.objects.filter(
+        hour__gte=_midnight(window.start), hour__lt=_midnight(window.end)
+    ).order_by()
+    for source, hour in rows.values_list("source_id", "hour").distinct():
+        hours.setdefault(source, set()).add(hour.astimezone(UTC).date())
+    # One seek in an index for each source: grouping would read every hour that was ever told.
+    first = UsageHour.objects.filter(source=OuterRef("pk")).order_by("hour").values("hour")[:1]
+    whole = UsageCheck.objects.filter(source=OuterRef("pk"), data_through__isnull=False)
+    sources = Source.objects.filter(usage_checks__isnull=False).order_by().distinct()
+    told = sources.annotate(
+        first_hour=Subquery(first),
+        through=Subquery(whole.order_by("-data_through").values("data_through")[:1]),
+    ).values_list("pk", "first_hour", "through")
+    return {
+        source: AskedSpan(
+            first_hour.astimezone(UTC).date() if first_hour else None,
+            through,
+            frozenset(hours.get(source, ())),
+        )
+        for source, first_hour, through in told
+    }

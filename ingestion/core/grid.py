@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
+from ingestion.core.lateness import in_words
+from ingestion.core.watermark import LATENESS, watermark
+
 
 class DayState(StrEnum):
     """What is known of one day of one source."""
@@ -120,12 +123,15 @@ def usage_days(
     newest_event: datetime | None,
     expected_every: timedelta,
     now: datetime,
+    lateness: timedelta = LATENESS,
 ) -> list[DayCell]:
     """The days of a log. ``with_usage`` are those that something was counted on.
 
     Before the first day that was ever counted nothing is expected; a day between others without an event is
-    missing.
+    missing; one that lines have come of in part is late when the log's watermark (``lateness`` behind its newest
+    event) is older than ``expected_every``.
     """
+    mark = watermark(newest_event, lateness)
     found = []
     for day in days:
         start = datetime.combine(day, datetime.min.time(), now.tzinfo)
@@ -137,7 +143,12 @@ def usage_days(
             cell = (
                 DayCell(day, DayState.COMPLETE, "its lines have come")
                 if whole
-                else DayCell(day, DayState.PARTIAL, f"lines have come until {newest_event:%H:%M}")
+                else _in_part(
+                    day,
+                    f"lines have come until {newest_event:%H:%M}",
+                    now - newest_event if newest_event else timedelta(0),
+                    is_late=mark is not None and now - mark > expected_every,
+                )
             )
         elif newest_event is not None and newest_event >= end:
             cell = DayCell(day, DayState.MISSING, "no line of it has come")
@@ -145,3 +156,60 @@ def usage_days(
             cell = _awaited(day, now - end, expected_every)
         found.append(cell)
     return found
+
+
+def _in_part(day: date, clause: str, age: timedelta, *, is_late: bool) -> DayCell:
+    """A day that a part of has come, as ``clause`` says; ``age`` is that of the newest of it."""
+    if is_late:
+        return DayCell(day, DayState.LATE, f"{clause}, and nothing for {in_words(age)} since")
+    return DayCell(day, DayState.PARTIAL, clause)
+
+
+def asked_days(
+    days: Iterable[date],
+    *,
+    with_usage: Collection[date],
+    first_day: date | None,
+    read_through: datetime | None,
+    expected_every: timedelta,
+    now: datetime,
+) -> list[DayCell]:
+    """The days of an API that is asked: whole up to ``read_through``, when everything it tells had been read.
+
+    ``with_usage`` are days that it told anything of, ``first_day`` the first of them ever; a day that was read and
+    of which it told nothing is missing.
+    """
+    found = []
+    for day in days:
+        start = datetime.combine(day, datetime.min.time(), now.tzinfo)
+        end = start + timedelta(days=1)
+        if first_day is None or day < first_day:
+            cell = DayCell(day, DayState.OUTSIDE, "before the first usage that was told")
+        elif read_through is not None and end <= read_through:
+            cell = (
+                DayCell(day, DayState.COMPLETE, "all it tells was read")
+                if day in with_usage
+                else DayCell(
+                    day, DayState.MISSING, "it was asked, and nothing was told of this day"
+                )
+            )
+        elif read_through is not None and start < read_through:
+            clause = f"it was read until {read_through:%H:%M}"
+            age = now - read_through
+            cell = _in_part(day, clause, age, is_late=age > expected_every)
+        else:
+            cell = _awaited(day, now - end, expected_every, "it could not be read whole")
+        found.append(cell)
+    return found
+
+
+def rate_days(days: Iterable[date], *, with_rates: Collection[date]) -> list[DayCell]:
+    """The days of exchange rates: none is late, because none is published on weekends and holidays."""
+    return [
+        DayCell(day, DayState.COMPLETE, "rates of it are known")
+        if day in with_rates
+        else DayCell(
+            day, DayState.OUTSIDE, "no rate of it is known; months take the days there are"
+        )
+        for day in days
+    ]

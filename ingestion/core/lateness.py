@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+EXPECTED_HOURS = 36
+"""How old the newest data of a source may be, unless its reader or an admin says otherwise: a daily bill's hours."""
+
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 

@@ -30,6 +30,8 @@ class CloudflareLogpush:
     title = "Cloudflare Logpush"
     service_provider_name = "Cloudflare"
     produces = "usage"
+    expected_every_hours = 2
+    """Objects come each minute: an hour without any beyond the watermark's own hour is late."""
 
     def discover(self, location: Location, period: date | None) -> Discovery:
         """Each object is one delivery. Logs have no billing period, so ``period`` is refused."""

@@ -36,6 +36,8 @@ class TsaResponses:
     title = "Time-stamp responses (.tsr)"
     service_provider_name = "TSA"
     produces = "tokens"
+    expected_every_hours = 6
+    """An archive is quiet for hours at night; a site that stamps around the clock may set fewer."""
 
     def objects(self, location: Location) -> Iterator[TokenObject | Problem]:
         """Each response with its file beside it, in the order of keys: nothing is held but the last one."""

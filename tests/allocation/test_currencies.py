@@ -4,10 +4,12 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
 
+from allocation.alerts.missing_rate import MissingRate
 from allocation.core.figures import Slice
 from allocation.currencies import fx_differences
 from allocation.selectors import (
@@ -105,6 +107,41 @@ def test_an_invoice_that_is_settled_later_moves_without_being_there_twice(tmp_pa
     bills(tmp_path, bill("1", "100.00"))
     bills(tmp_path, bill("1", "100.00", settled="1.2"))
     assert pnl_by_tenant(APRIL)["acme"].cost == Decimal(120)
+
+
+def test_what_was_paid_at_a_rate_of_its_own_lacks_no_rate(tmp_path: Path) -> None:
+    bills(tmp_path, bill("1", "100.00", settled="1.2"))
+    assert pnl_by_tenant(APRIL)["acme"].cost == Decimal(120)
+    assert currency_notes(APRIL).missing == ()
+    bills(tmp_path, bill("2", "7.50"))
+    (missing,) = currency_notes(APRIL).missing
+    assert missing.cost == Decimal("7.50"), "only the other invoice is in no figure"
+
+
+def test_amounts_without_a_rate_are_an_alert_by_currency_and_month_until_a_rate_comes(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "revenue.csv").write_text(
+        "tenant,service_start,service_end,amount,currency,invoice_id\n"
+        "acme,2026-05-01,2026-06-01,200.00,GBP,A-1\n"
+    )
+    assert ingest(kind="revenue_csv", location=tmp_path / "revenue.csv").exit_code == 0
+    bills(tmp_path, bill("1", "100.00"), bill("2", "7.00", "USD"), bill("3", "9", settled="1.2"))
+    euro, pound = MissingRate().findings(clock.now())
+    assert (euro.subject, pound.subject) == ("EUR 2026-04", "GBP 2026-05")
+    assert (euro.size, pound.size) == (Decimal(100), Decimal(200))
+    assert "cost of 100.00 EUR is in no figure, because no rate from EUR to USD" in euro.sentence
+    assert rates(tmp_path, ECB) == 0
+    (left,) = MissingRate().findings(clock.now())
+    assert left.subject == "GBP 2026-05"
+
+
+def test_a_company_with_one_currency_is_asked_for_no_rate(
+    tmp_path: Path, django_assert_num_queries: Any
+) -> None:
+    bills(tmp_path, bill("1", "7.00", "USD"))
+    with django_assert_num_queries(1):
+        assert list(MissingRate().findings(clock.now())) == []
 
 
 def test_revenue_in_another_currency_is_converted_too(tmp_path: Path) -> None:

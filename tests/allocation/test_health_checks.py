@@ -12,8 +12,8 @@ from allocation.core.checks import Asked, CheckState
 from allocation.jobs.check_health import JOB
 from allocation.models import PnlMonth
 from finops import clock, job_table
-from finops.alerting import check_all, open_alerts
-from finops.models import Job
+from finops.alerting import acknowledge, check_all, open_alerts
+from finops.models import Job, User
 from finops.runner import Runner
 from ingestion.models import Connection, Load, Source
 from ingestion.selectors import freshness
@@ -82,6 +82,29 @@ def test_a_source_is_stale_just_after_its_hours_and_not_at_their_end(bill):
     )
     Source.objects.filter(pk=bill.source.pk).update(expected_every_hours=10_000)
     assert kinds(end + timedelta(seconds=2)) == []
+
+
+def test_lateness_that_was_acknowledged_asks_again_when_it_has_doubled(bill):
+    end, erin = fresh_until(bill), User.objects.create_user("erin")
+    check_all(now=end + timedelta(hours=2))
+    acknowledge(alert_id=open_alerts().get().pk, by=erin)
+    check_all(now=end + timedelta(hours=4))
+    assert open_alerts().get().acknowledged_by == erin
+    check_all(now=end + timedelta(hours=4, minutes=1))
+    assert open_alerts().get().acknowledged_at is None
+
+
+def test_an_unexplained_amount_that_grows_after_it_was_acknowledged_asks_again(bill):
+    row, erin = PnlMonth.objects.get(tenant__slug="acme"), User.objects.create_user("erin")
+    before = row.billed_cost
+    for lost, holds in (("1", True), ("1.1", True), ("1.11", False)):
+        row.billed_cost = before - Decimal(lost)
+        row.save()
+        check_all(now=fresh_until(bill))
+        alert = open_alerts().get()
+        if lost == "1":
+            alert = acknowledge(alert_id=alert.pk, by=erin)
+        assert (alert.acknowledged_at is not None) is holds, lost
 
 
 def test_a_source_that_never_delivered_is_late_from_when_it_was_first_seen():

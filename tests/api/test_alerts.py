@@ -65,6 +65,23 @@ def test_who_operates_loads_acknowledges_with_a_reason_for_the_audit_log(erin):
     assert (entry.actor, entry.reason) == ("erin", "The provider knows.")
 
 
+def test_an_alert_that_asks_again_says_who_saw_what_before(erin):
+    late = alert("bills")
+    assert seen(erin, late.pk, {"reason": "The provider knows."}).status_code == 200
+    kept = late.acknowledgements.get()
+    kept.lapsed_at, kept.lapsed_because = MORNING, "it grew from 2 to 9"
+    kept.save()
+    Alert.objects.update(acknowledged_at=None, acknowledged_by=None, size="9")
+    (row,) = erin.get(f"{V1}/alerts").json()["results"]
+    assert (row["acknowledged_at"], row["size"]) == (None, "9")
+    (before,) = row["acknowledgements"]
+    assert (before["by"], before["sentence"]) == ("erin", "bills is late.")
+    assert (before["reason"], before["lapsed_because"]) == (
+        "The provider knows.",
+        "it grew from 2 to 9",
+    )
+
+
 def test_the_same_request_again_is_answered_as_before_and_noted_once(erin):
     late = alert("bills")
     first, again = seen(erin, late.pk), seen(erin, late.pk)

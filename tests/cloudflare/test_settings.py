@@ -161,3 +161,15 @@ def test_a_folder_needs_no_settings_and_may_hold_no_secret_either(tmp_path):
     assert form(kind="aws_cur", location=str(tmp_path), settings="").is_valid()
     wrong = form(kind="aws_cur", location=str(tmp_path), settings='{"api_key": "x"}')
     assert "looks like a secret" in str(wrong.errors)
+
+
+@pytest.mark.django_db
+def test_a_connection_may_be_looked_at_all_the_time_and_says_what_that_means(tmp_path):
+    logs = form(
+        kind="cloudflare_logpush", location=str(tmp_path), settings="", check_every_minutes=0
+    )
+    assert logs.is_valid()
+    help_text = str(logs.fields["check_every_minutes"].help_text)
+    assert "0 looks at each round of the worker" in help_text
+    assert not form(check_every_minutes=-1).is_valid()
+    assert not form(check_every_minutes=10**6).is_valid()

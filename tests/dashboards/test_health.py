@@ -18,6 +18,7 @@ from ingestion.models import Connection, Delivery, Load, Source
 from ingestion.selectors import SourceFreshness
 from ingestion.services import collect
 from tests.cur_export import Export, line
+from tests.dashboards.usage import load_usage
 from tests.dashboards.world import load_rejects
 
 NOW = datetime(2026, 4, 20, 12, tzinfo=UTC)
@@ -296,9 +297,34 @@ def test_a_source_that_is_switched_off_is_not_in_the_grid(alice):
     from django.core.cache import cache
 
     cache.clear()
-    grid = text(alice).split('<table class="days">')[1].split("</table>")[0]
+    grid = text(alice).split('<table class="days"')[1].split("</table>")[0]
     assert "AWS bill" not in grid
     assert "day-complete" in grid, "revenue is still there"
+
+
+def test_an_api_that_is_asked_has_a_row_in_the_grid(alice):
+    load_usage()
+    grid = text(alice).split('<table class="days"')[1].split("</table>")[0]
+    row = grid.split("Cloudflare usage")[1].split("</tr>")[0]
+    assert "30 Apr: partial, it was read until" in row
+    assert "29 Apr: complete, all it tells was read" in row
+    assert row.count("day-outside") == 29
+
+
+def test_a_connection_that_is_looked_at_all_the_time_says_so(alice):
+    connect_bills()
+    Connection.objects.create(
+        slug="logs",
+        kind="cloudflare_logpush",
+        location="/srv/logs",
+        check_every_minutes=0,
+        created_at=clock.now(),
+    )
+    page = words(alice)
+    assert "/srv/logs all the time each round of the worker, about each minute" in page
+    assert "/srv/bills every 60 minutes" in page
+    Connection.objects.update(is_active=False)
+    assert "/srv/logs only by hand" in words(alice)
 
 
 def test_where_a_bill_is_missing_no_tenant_is_above_its_goal(alice):
@@ -382,11 +408,18 @@ def test_an_alert_stands_on_the_page_and_in_the_header_and_is_acknowledged(erin)
     page = text(erin)
     assert "1 alert</a>" in page
     assert "Bills &lt;b&gt;are&lt;/b&gt; late." in page
-    assert "nobody has acknowledged it" in page
+    assert "nobody has acknowledged it as it is now" in page
     answer = erin.post(f"{PAGE}alerts/{alert.pk}/acknowledge/", follow=True)
     assert b"You acknowledged the alert stale-source bills" in answer.content
     assert "erin, " in words(erin)
     assert f"acknowledge-{alert.pk}" not in text(erin)
+    held = alert.acknowledgements.get()
+    held.lapsed_at, held.lapsed_because = clock.now(), "it grew from 2 to 9"
+    held.save()
+    Alert.objects.update(acknowledged_at=None, acknowledged_by=None)
+    assert f"acknowledge-{alert.pk}" in text(erin)
+    assert "erin had seen it on" in words(erin)
+    assert "it grew from 2 to 9." in words(erin)
     alert.resolved_at = clock.now()
     alert.save()
     answer = erin.post(f"{PAGE}alerts/{alert.pk}/acknowledge/", follow=True)

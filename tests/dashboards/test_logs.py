@@ -47,7 +47,7 @@ def test_without_a_log_there_is_no_section(alice):
 
 def test_the_days_of_a_log_stand_in_the_grid(alice, read):
     row = page(alice).split('scope="row">Cloudflare Logpush')[1].split("</tr>")[0]
-    assert "20 Apr: partial, lines have come until 12:00" in row
+    assert "20 Apr: late, lines have come until 12:00, and nothing for 10 days since" in row
     assert "19 Apr: outside" in row
     assert "28 Apr: late" in row
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connections
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from finops import job_table
@@ -21,7 +23,14 @@ from finops.alerting import (
     recent_alerts,
 )
 from finops.audit_models import AuditEntry
-from finops.core.alerts import Finding, Severity, settle
+from finops.core.alerts import (
+    Finding,
+    Matter,
+    Severity,
+    asks_again,
+    settle,
+    without_figures,
+)
 from finops.models import Alert, Job, User
 
 NOW = datetime(2026, 4, 20, 12, tzinfo=UTC)
@@ -53,8 +62,14 @@ def probe() -> Iterator[Probe]:
     alert_checks.cache_clear()
 
 
-def finding(subject: str = "bills", sentence: str = "It is late.") -> Finding:
-    return Finding("probe", subject, Severity.WARNING, sentence, {"hours": 40})
+def finding(
+    subject: str = "bills",
+    sentence: str = "It is late.",
+    *,
+    severity: Severity = Severity.WARNING,
+    **matter: Any,
+) -> Finding:
+    return Finding("probe", subject, severity, sentence, {"hours": 40}, **matter)
 
 
 def of_probe() -> list[Alert]:
@@ -185,6 +200,110 @@ def test_acknowledging_is_noted_once_and_only_while_it_is_open(probe):
         acknowledge(alert_id=alert.pk, by=erin)
     assert [one.pk for one in recent_alerts(LATER)] == [alert.pk]
     assert not recent_alerts(LATER + timedelta(days=8))
+
+
+SIZES = st.decimals(-(10**9), 10**9, places=8)
+MATTERS = st.builds(
+    Matter, st.sampled_from(Severity), st.sampled_from(["", "the log", "the bill"]), SIZES
+)
+
+
+@given(MATTERS, MATTERS)
+def test_an_acknowledgement_holds_for_what_was_seen_and_for_less_of_the_same(seen, now):
+    holds = (
+        (now.severity is seen.severity or now.severity is Severity.WARNING)
+        and now.about == seen.about
+        and not seen.size * now.size < 0
+        and abs(now.size) * 10 <= abs(seen.size) * 11
+    )
+    assert (asks_again(seen, now) == "") is holds
+    assert asks_again(now, now) == ""
+
+
+@pytest.mark.django_db
+@given(st.lists(SIZES, min_size=1, max_size=8))
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_after_any_course_an_alert_is_acknowledged_only_at_the_size_that_was_seen(probe, sizes):
+    Alert.objects.all().delete()
+    erin, _ = User.objects.get_or_create(username="erin")
+    probe.finds = [finding(size=Decimal(50))]
+    check_all(now=NOW)
+    acknowledge(alert_id=of_probe()[0].pk, by=erin)
+    holds = True
+    for number, size in enumerate(sizes, start=1):
+        probe.finds = [finding(size=size)]
+        check_all(now=NOW + timedelta(minutes=number))
+        holds = holds and Decimal(0) <= size <= Decimal(55)
+        (alert,) = of_probe()
+        assert (alert.acknowledged_at is not None) is holds
+        assert alert.acknowledgements.count() == 1
+        assert Decimal(alert.size) == size
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"size": Decimal("3.86")}, "it grew from 3.5 to 3.86"),
+        ({"size": Decimal("-3.5")}, "it changed its sign, from 3.5 to -3.5"),
+        ({"about": "the ledger"}, "it is about something else now"),
+        ({"severity": Severity.DANGER}, "it has become more severe"),
+    ],
+)
+def test_an_acknowledged_alert_that_is_another_matter_asks_again_and_keeps_who_saw_it(
+    probe, change, why
+):
+    erin = User.objects.create_user("erin")
+    seen = {"about": "the bill", "size": Decimal("3.5")}
+    probe.finds = [finding(**seen, sentence="3.5 are missing.")]
+    check_all(now=NOW)
+    acknowledge(alert_id=of_probe()[0].pk, by=erin, reason="The provider knows.")
+    probe.finds = [finding(**seen | {"size": Decimal("3.85")} | change, sentence="More.")]
+    check_all(now=LATER)
+    (alert,) = of_probe()
+    assert (alert.acknowledged_at, alert.acknowledged_by, alert.resolved_at) == (None, None, None)
+    (kept,) = alert.acknowledgements.all()
+    assert (kept.by, kept.reason, kept.sentence) == (
+        erin,
+        "The provider knows.",
+        "3.5 are missing.",
+    )
+    assert (kept.lapsed_at, kept.lapsed_because) == (LATER, why)
+    entry = AuditEntry.objects.get(verb="alert.ask_again")
+    assert (entry.actor, entry.reason) == ("system", f"The alert asks again: {why}.")
+    acknowledge(alert_id=alert.pk, by=erin)
+    check_all(now=LATER + timedelta(minutes=5))
+    assert of_probe()[0].acknowledged_by == erin
+    assert alert.acknowledgements.count() == 2
+
+
+@pytest.mark.django_db
+def test_an_alert_that_was_acknowledged_before_matters_were_noted_asks_once(probe):
+    erin = User.objects.create_user("erin")
+    probe.finds = [finding()]
+    check_all(now=NOW)
+    Alert.objects.update(acknowledged_by=erin, acknowledged_at=NOW)
+    check_all(now=LATER)
+    (alert,) = of_probe()
+    assert alert.acknowledged_at is None
+    assert [(one.by, one.at) for one in alert.acknowledgements.all()] == [(erin, NOW)]
+
+
+@pytest.mark.django_db
+def test_a_round_that_looked_earlier_ends_no_acknowledgement(probe):
+    erin = User.objects.create_user("erin")
+    probe.finds = [finding()]
+    check_all(now=LATER)
+    acknowledge(alert_id=of_probe()[0].pk, by=erin)
+    probe.finds = [finding(size=Decimal(9))]
+    check_all(now=NOW)
+    assert of_probe()[0].acknowledged_by == erin
+
+
+def test_figures_that_move_make_no_other_matter():
+    first, second = "Key 17 of 2,000 is gone at 06:10.", "Key 9 of 1.5 is gone at 07:00."
+    assert without_figures(first) == without_figures(second)
+    assert without_figures(first) != without_figures("Access is denied.")
 
 
 @pytest.mark.django_db

@@ -15,6 +15,7 @@ from ingestion import usage
 from ingestion.core.path_prefix import NAMES_FOLLOW, path_prefix
 from ingestion.log_selectors import complete_through, log_health, watermark
 from ingestion.models import Connection, Source
+from ingestion.selectors import freshness
 from ingestion.services import collect
 from ingestion.usage_models import (
     LogDay,
@@ -290,6 +291,19 @@ def test_an_hour_is_complete_once_the_newest_event_is_ten_minutes_past_it(logs):
     write(logs, "b.log", request(3, seconds=3600 + 10 * 60))
     take(logs)
     assert complete_through(source) == START + timedelta(hours=1)
+
+
+def test_a_log_is_late_two_hours_beyond_its_watermark(logs):
+    write(logs, "a.log", request(1, seconds=300))
+    take(logs)
+    source = Source.objects.get()
+    assert source.expected_every_hours == 2
+    assert watermark(source) == START + timedelta(minutes=5) - timedelta(minutes=10)
+    in_time = START + timedelta(hours=1, minutes=55)
+    assert [one.is_late for one in freshness(in_time).sources] == [False]
+    assert [one.is_late for one in freshness(in_time + timedelta(seconds=1)).sources] == [True]
+    Source.objects.update(expected_every_hours=3)
+    assert [one.is_late for one in freshness(in_time + timedelta(hours=1)).sources] == [False]
 
 
 def test_a_line_that_comes_after_its_keys_were_let_go_is_put_aside(logs):

@@ -107,6 +107,15 @@ def test_a_file_beside_that_says_nothing_usable_is_put_aside_and_its_response_co
     assert reasons() == ["acme/1.tsr.json: it is not JSON."]
 
 
+def test_how_soon_stamps_are_late_is_by_how_they_come(place):
+    write(place, "acme/1.tsr", response(1))
+    look(place)
+    assert Source.objects.get().expected_every_hours == 6
+    write(place / "records", "day.ndjson", "{}\n")
+    look(place / "records", "tsa_ndjson")
+    assert Source.objects.get(kind="tsa_ndjson").expected_every_hours == 36, "a file comes each day"
+
+
 def test_settings_of_the_connection_say_whose_what_is(place):
     write(place, "eu/acme/1.tsr", response(1))
     write(place, "eu/customer-17/1.tsr", response(2))
