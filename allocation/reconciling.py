@@ -37,7 +37,7 @@ def _steps(billing_period: date | None) -> list[StepAmount]:
     return [
         StepAmount(BillKey(provider or name, period, currency), step, Decimal(billed))
         for provider, name, period, currency, step, billed in rows.order_by("pk").values_list(
-            "load__source__service_provider_name",
+            "service_provider_name",
             "load__source__name",
             "load__billing_period",
             "billing_currency",
