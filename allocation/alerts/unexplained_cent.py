@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from allocation.core.figures import ReconciliationRow
 from allocation.ledger_totals import ledger_totals
+from allocation.reconciling import provider_months
 from allocation.selectors import reconciliation
 from finops.core.alerts import Finding, Severity
 from finops.core.amounts import EXACT, ZERO, exact_sum, plain
@@ -18,8 +19,9 @@ from finops.core.periods import month_text
 class UnexplainedCent:
     """One finding per source, provider, billing period and currency.
 
-    Two things are proved: that the control totals of the load add up, and that what pages add up today (the small
-    P&L tables) is what was committed, so that a line that was lost or changed afterwards is found as well.
+    Three things are proved: that the control totals of the load add up, that what pages add up today (the small
+    P&L tables) is what was committed, so that a line that was lost or changed afterwards is found as well, and that
+    evidence which must agree does: files, suppliers' invoices, and the kinds of charges that a bill is made of.
     """
 
     id = "unexplained-cent"
@@ -52,6 +54,20 @@ class UnexplainedCent:
                     committed=committed,
                     ledger=stands,
                     difference=lost,
+                )
+
+        for bill in provider_months():
+            # Of a source's own totals it was told above.
+            of_sources = [row.difference for row in bill.sources if row.difference]
+            for gap in bill.gaps[len(of_sources) :]:
+                key = bill.key
+                yield self._finding(
+                    f"{key.provider} {month_text(key.billing_period)} {key.currency}: {gap.what}"[
+                        :200
+                    ],
+                    f"{key.provider}, {month_text(key.billing_period)}: {gap.what} differ by "
+                    f"{plain(gap.amount)} {key.currency}",
+                    difference=gap.amount,
                 )
 
     def _finding(self, subject: str, what: str, **amounts: Decimal) -> Finding:
