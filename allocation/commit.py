@@ -6,7 +6,9 @@ rows of the days that changed, so that a reader never sees a hole, a half or a d
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -35,6 +37,7 @@ from finops.services import tenants_by_slug
 from ingestion import lake
 from ingestion.bookkeeping import finish_delivery, is_older
 from ingestion.core.delivery import ChargeReading, CurrencyTotal, LoadRefusedError
+from ingestion.learning import learn_of
 from ingestion.models import Delivery, LakeFile, Load, LoadTotal, Source
 
 _LEDGER_COLUMNS = (
@@ -88,7 +91,7 @@ def commit_load(
     reading: ChargeReading,
     ledger: Ledger,
     digests: Mapping[date, str],
-    in_lake: dict[str, tuple[Decimal, int]],
+    in_lake: dict[tuple[str, str], tuple[Decimal, int]],
     uncertain: Sequence[tuple[Any, ...]],
     candidates: Sequence[tuple[Any, ...]],
     steps: Sequence[Step],
@@ -97,7 +100,7 @@ def commit_load(
     """Make ``load`` current in one transaction, with its ledger rows and its control totals.
 
     ``digests`` are those of the ledger's days, ``in_lake`` is the billed cost (exact) and the number of
-    lines in the lake, per currency. The totals are summed by the database from the rows of the period, and
+    lines in the lake, by currency and provider. The totals are summed by the database from the rows of the period, and
     its CHECKs refuse a load that does not add up. Where a newer delivery became current meanwhile, this
     one is marked superseded and changes nothing.
     """
@@ -131,6 +134,7 @@ def commit_load(
             rows=load.lines + load.rejected_lines,
             rejects=reading.rejects,
         )
+        learn_of(load.source)
 
 
 def _was_overtaken(load: Load, current: Load) -> bool:
@@ -225,6 +229,7 @@ def _write_bridge(load: Load, steps: Sequence[Step]) -> None:
         BridgeStep(
             load=load,
             billing_currency=step.billing_currency,
+            service_provider_name=step.service_provider_name,
             step=step.step,
             billed_cost=plain(step.billed_cost),
             effective_cost=plain(step.effective_cost),
@@ -237,39 +242,50 @@ def _write_bridge(load: Load, steps: Sequence[Step]) -> None:
 
 
 def _write_totals(
-    load: Load, reading: ChargeReading, ledger: Ledger, in_lake: dict[str, tuple[Decimal, int]]
+    load: Load,
+    reading: ChargeReading,
+    ledger: Ledger,
+    in_lake: dict[tuple[str, str], tuple[Decimal, int]],
 ) -> None:
+    whose = _Whose(load, is_told=bool(reading.by_provider))
     borne = Q(tenant__isnull=False)
     rows = LedgerDay.objects.filter(load__in=restating.period_loads(load))
-    sums = rows.values("billing_currency")
-    found = {
-        row["billing_currency"]: (row["allocated"] or ZERO, row["unallocated"] or ZERO)
-        for row in sums.annotate(
-            allocated=Sum("billed_cost", filter=borne),
-            unallocated=Sum("billed_cost", filter=~borne),
-        )
+    grouped = rows.values("billing_currency", "service_provider_name").annotate(
+        allocated=Sum("billed_cost", filter=borne), unallocated=Sum("billed_cost", filter=~borne)
+    )
+    by_key = {(row["billing_currency"], row["service_provider_name"]): row for row in grouped}
+    allocated = whose.added({key: row["allocated"] or ZERO for key, row in by_key.items()})
+    unallocated = whose.added({key: row["unallocated"] or ZERO for key, row in by_key.items()})
+    exact, rounded = whose.added(ledger.exact), whose.added(ledger.rounded)
+    lake_sums = whose.added({key: amount for key, (amount, _) in in_lake.items()})
+    lake_lines = whose.added({key: Decimal(count) for key, (_, count) in in_lake.items()})
+    told = reading.by_provider or {
+        whose.key(currency): total
+        for currency, total in (
+            reading.totals or {settings.REPORTING_CURRENCY: CurrencyTotal()}
+        ).items()
     }
-    for currency, total in (
-        reading.totals or {settings.REPORTING_CURRENCY: CurrencyTotal()}
-    ).items():
-        allocated, unallocated = found.get(currency, (ZERO, ZERO))
-        lake_sum, lake_lines = in_lake.get(currency, (ZERO, 0))
+    known = (allocated, unallocated, lake_sums)
+    # Cost of somebody, or in a currency, of which the source told nothing is a difference too.
+    untold = {key for sums in known for key, amount in sums.items() if amount} - set(told)
+    for key, total in sorted({**dict.fromkeys(untold, CurrencyTotal()), **told}.items()):
         # Two independent ways to the rounding residual: over the rows as they were rounded, and
         # between lake and database. A line that got lost on the way makes them differ.
-        by_rows = EXACT.subtract(
-            ledger.exact.get(currency, ZERO), ledger.rounded.get(currency, ZERO)
-        )
-        by_sums = EXACT.subtract(EXACT.subtract(lake_sum, allocated), unallocated)
+        by_rows = EXACT.subtract(exact.get(key, ZERO), rounded.get(key, ZERO))
+        lake_sum = lake_sums.get(key, ZERO)
+        borne_sum, rest_sum = allocated.get(key, ZERO), unallocated.get(key, ZERO)
+        by_sums = EXACT.subtract(EXACT.subtract(lake_sum, borne_sum), rest_sum)
         read = EXACT.subtract(total.source, total.rejected)
-        if by_rows != by_sums or read != lake_sum or total.lines != lake_lines:
+        if by_rows != by_sums or read != lake_sum or total.lines != lake_lines.get(key, ZERO):
+            currency, provider = key
             msg = (
-                f"{load}: in {currency} the source holds {plain(read)} in {total.lines} lines, the lake "
-                f"{plain(lake_sum)} in {lake_lines} and the ledger "
-                f"{plain(EXACT.add(allocated, unallocated))} with {plain(by_rows)} of rounding: "
+                f"{load}: of {provider or load.source.name} in {currency} the source holds {plain(read)} in "
+                f"{total.lines} lines, the lake {plain(lake_sum)} in {lake_lines.get(key, ZERO)} and the "
+                f"ledger {plain(EXACT.add(borne_sum, rest_sum))} with {plain(by_rows)} of rounding: "
                 "nothing was made visible."
             )
             raise ControlTotalError(msg)
-        exact = {
+        amounts = {
             "source_total": total.source,
             "ingested": lake_sum,
             "rejected": total.rejected,
@@ -277,12 +293,31 @@ def _write_totals(
         }
         LoadTotal.objects.create(
             load=load,
-            billing_currency=currency,
-            allocated=allocated,
-            unallocated=unallocated,
+            billing_currency=key[0],
+            service_provider_name=key[1],
+            allocated=borne_sum,
+            unallocated=rest_sum,
             beyond_18_decimals=plain(total.beyond),
             lines=total.lines,
             rejected_lines=total.rejected_lines,
-            **{f"{name}_head": split_exact(value)[0] for name, value in exact.items()},
-            **{f"{name}_tail": split_exact(value)[1] for name, value in exact.items()},
+            **{f"{name}_head": split_exact(value)[0] for name, value in amounts.items()},
+            **{f"{name}_tail": split_exact(value)[1] for name, value in amounts.items()},
         )
+
+
+@dataclass(frozen=True)
+class _Whose:
+    """Whose a total is: the provider of its lines where the source's rows say so, else the source's own."""
+
+    load: Load
+    is_told: bool
+
+    def key(self, currency: str, provider: str = "") -> tuple[str, str]:
+        return currency, provider if self.is_told else self.load.source.service_provider_name
+
+    def added(self, found: Mapping[tuple[str, str], Decimal]) -> dict[tuple[str, str], Decimal]:
+        sums: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+        for (currency, provider), amount in found.items():
+            key = self.key(currency, provider)
+            sums[key] = EXACT.add(sums[key], amount)
+        return dict(sums)

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from django.conf import settings
-from django.db.models import Q, Sum
+from django.db.models import Sum
 
 from allocation import books
 from allocation.core.figures import Granularity, Slice
@@ -235,37 +235,39 @@ class FxDifference:
         return EXACT.multiply(self.amount, EXACT.subtract(self.settled_rate, self.average_rate))
 
 
-def fx_differences(billing_period: date) -> list[FxDifference]:
-    """The named residual "exchange differences" of a billing period, by settled invoice, on billed cost."""
-    month = month_start(billing_period)
-    sources = [
-        one for one in settled_sources() if one.settled_currency == settings.REPORTING_CURRENCY
-    ]
+def fx_differences(billing_period: date | None = None) -> list[FxDifference]:
+    """The named residual "exchange differences" of a billing period or of all, by settled invoice, on billed cost."""
+    sources = {
+        one.source_id: one
+        for one in settled_sources()
+        if one.settled_currency == settings.REPORTING_CURRENCY
+    }
     if not sources:
         return []
-    rates = rates_for([month], {one.currency for one in sources}, settings.REPORTING_CURRENCY)
-    totals = LoadTotal.objects.filter(
-        Q(load__state="current"),
-        load__billing_period=month,
-        load__source__in=[one.source_id for one in sources],
-    ).order_by()
-    sums = {
-        row["load__source"]: row["total"]
-        for row in totals.values("load__source").annotate(
-            total=Sum("allocated") + Sum("unallocated")
-        )
-    }
+    totals = LoadTotal.objects.filter(load__state="current", load__source__in=list(sources))
+    if billing_period is not None:
+        totals = totals.filter(load__billing_period=month_start(billing_period))
+    rows = totals.order_by("load__billing_period", "load__source").values_list(
+        "load__billing_period", "load__source"
+    )
+    found = [
+        (month, sources[source], total)
+        for month, source, total in rows.annotate(total=Sum("allocated") + Sum("unallocated"))
+        if total
+    ]
+    months = sorted({month for month, _, _ in found})
+    currencies = {one.currency for _, one, _ in found}
+    rates = rates_for(months, currencies, settings.REPORTING_CURRENCY) if months else {}
     return [
         FxDifference(
             one.supplier,
             one.invoice_id,
             month,
             one.currency,
-            sums[one.source_id],
+            total,
             one.rate,
             average.rate if (average := rates.get((month, one.currency))) else None,
             one.settled_currency,
         )
-        for one in sources
-        if sums.get(one.source_id)
+        for month, one, total in found
     ]

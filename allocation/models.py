@@ -195,13 +195,16 @@ class CandidateTenant(models.Model):
 
 
 class BridgeStep(models.Model):
-    """One step of a load's way from billed to effective cost; all steps together are the load.
+    """One step of a load's way from billed to effective cost, by provider; all together are the load.
 
     Amounts are exact decimal texts in ``billing_currency``: shown and added up in Python, never in SQL.
     """
 
     load = models.ForeignKey(Load, on_delete=models.CASCADE, related_name="bridge")
     billing_currency = models.CharField(max_length=3)
+    service_provider_name = models.TextField(
+        blank=True, default="", help_text="Whose charges, as the lines say."
+    )
     step = models.CharField(
         max_length=40, help_text="Which kind of charge (allocation.core.bridge)."
     )
@@ -215,7 +218,8 @@ class BridgeStep(models.Model):
         ordering = ["load", "billing_currency", "id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["load", "billing_currency", "step"], name="one_row_per_bridge_step"
+                fields=["load", "billing_currency", "service_provider_name", "step"],
+                name="one_row_per_step_and_provider",
             )
         ]
 
@@ -267,7 +271,7 @@ class Restatement(models.Model):
 
 
 class RestatementLine(models.Model):
-    """What a restatement did to the cost of one tenant and category; money in ``billing_currency``."""
+    """What a restatement did to the cost of one tenant, provider and category; money in ``billing_currency``."""
 
     restatement = models.ForeignKey(Restatement, on_delete=models.CASCADE, related_name="lines")
     tenant = models.ForeignKey(
@@ -276,6 +280,9 @@ class RestatementLine(models.Model):
         on_delete=models.PROTECT,
         related_name="+",
         help_text="Empty: no tenant bears it.",
+    )
+    service_provider_name = models.TextField(
+        blank=True, default="", help_text="Whose charges, as the lines say."
     )
     service_category = models.CharField(max_length=40)
     billing_currency = models.CharField(max_length=3)

@@ -27,7 +27,7 @@ from allocation.models import (
 )
 from finops.bulk import insert_rows
 from finops.core.focus import CostKind
-from finops.core.periods import month_start
+from finops.core.periods import add_months, month_start
 from finops.models import Tenant
 from ingestion.models import Load
 
@@ -134,6 +134,7 @@ def write_down(load: Load, kind: CostKind, rewrite: Rewrite, ledger: Ledger, now
         RestatementLine(
             restatement=restatement,
             tenant_id=ids.get(one.tenant),
+            service_provider_name=one.service_provider_name,
             service_category=one.service_category,
             billing_currency=one.billing_currency,
             first_day=one.first_day,
@@ -149,8 +150,11 @@ def write_down(load: Load, kind: CostKind, rewrite: Rewrite, ledger: Ledger, now
 
 
 def _known_until(load: Load) -> date | None:
-    """The first day that was not whole in ``load``."""
-    return load.data_through.date() if load.data_through else None
+    """The first day that was not whole in ``load``; one of monthly lines alone is whole when its month is over."""
+    if load.data_through:
+        return load.data_through.date()
+    end = add_months(load.billing_period, 1)
+    return end if load.committed_at and load.committed_at.date() >= end else None
 
 
 def _known_amounts(load: Load, days: frozenset[date]) -> tuple[DayAmount, ...]:
@@ -158,10 +162,11 @@ def _known_amounts(load: Load, days: frozenset[date]) -> tuple[DayAmount, ...]:
     slugs: dict[int | None, str] = dict(Tenant.objects.values_list("pk", "slug"))
     slugs[None] = ""
     return tuple(
-        DayAmount(day, slugs[tenant], category, currency, billed, effective)
-        for day, tenant, category, currency, billed, effective in rows.values_list(
+        DayAmount(day, slugs[tenant], provider, category, currency, billed, effective)
+        for day, tenant, provider, category, currency, billed, effective in rows.values_list(
             "day",
             "tenant_id",
+            "service_provider_name",
             "service_category",
             "billing_currency",
             "billed_cost",

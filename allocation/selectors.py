@@ -293,7 +293,8 @@ def reconciliation(
     return [
         _reconciled(total)
         for total in totals.order_by(
-            "load__source__slug", "load__billing_period", "billing_currency"
+            *("load__source__slug", "load__billing_period", "billing_currency"),
+            "service_provider_name",
         )
     ]
 
@@ -317,7 +318,7 @@ def _reconciled(total: LoadTotal) -> ReconciliationRow:
         lines=total.lines,
         rejected_lines=total.rejected_lines,
         kind=total.load.kind,
-        provider=total.load.source.service_provider_name,
+        provider=total.service_provider_name,
         source_kind=total.load.source.kind,
     )
 

@@ -45,7 +45,7 @@ def allocate_load(*, load: Load, reading: ChargeReading, progress: Progress = si
     progress("allocating", 0, 4)
     charges = [str(path) for path in reading.files]
     files: list[LakeFile] = []
-    in_lake: dict[str, tuple[Decimal, int]] = {}
+    in_lake: dict[tuple[str, str], tuple[Decimal, int]] = {}
     uncertain: list[tuple[Any, ...]] = []
     candidates: list[tuple[Any, ...]] = []
     steps: list[bridge.Step] = []
@@ -117,14 +117,14 @@ def _rest_of(
     list[tuple[Any, ...]],
     list[tuple[Any, ...]],
     list[bridge.Step],
-    dict[str, tuple[Decimal, int]],
+    dict[tuple[str, str], tuple[Decimal, int]],
 ]:
-    """Uncertain cost, candidates, the bridge's steps, and sum and lines by currency as the lake has them."""
+    """Uncertain cost, candidates, the bridge's steps, and what the lake holds by currency and provider."""
     uncertain = engine.execute(sql.uncertain(relation, allocated)).fetchall()
     candidates = engine.execute(sql.candidates(relation, allocated)).fetchall()
     steps = [bridge.Step(*row) for row in engine.execute(bridge.query(relation)).fetchall()]
-    sums = engine.execute(sql.billed_by_currency(relation)).fetchall()
-    return uncertain, candidates, steps, {row[0]: (row[1], int(row[2])) for row in sums}
+    sums = engine.execute(sql.billed_by_provider(relation)).fetchall()
+    return uncertain, candidates, steps, {row[:2]: (row[2], int(row[3])) for row in sums}
 
 
 def _refuse_what_no_ledger_holds(load: Load, ledger: Ledger) -> None:

@@ -22,10 +22,12 @@ from ingestion.core.grid import (
     sent_days,
     usage_days,
 )
+from ingestion.core.lateness import bills_whole_months
 from ingestion.estimate_models import SOURCE_KIND as ESTIMATES
 from ingestion.invoice_models import SOURCE_KIND as INVOICES
 from ingestion.log_selectors import days_counted, usage_spans
 from ingestion.models import Load, RevenueRow, Source
+from ingestion.selectors import billed_until, is_billed
 from ingestion.sources.ecb_rates import SOURCE as RATES_READER
 from ingestion.tsa_models import KINDS as STAMP_KINDS
 from ingestion.tsa_selectors import days_with_stamps
@@ -49,9 +51,12 @@ def source_days(window: Window, now: datetime) -> list[tuple[Source, list[DayCel
     months: dict[int, set[date]] = defaultdict(set)
     for source, month in current.values_list("source_id", "billing_period"):
         months[source].add(month)
-    newest: Mapping[int, datetime | None] = dict(
-        current.order_by().values_list("source_id").annotate(newest=Max("data_through"))
-    )
+    newest: Mapping[int, tuple[date | None, datetime | None]] = {
+        source: (period, through)
+        for source, period, through in current.order_by()
+        .values_list("source_id")
+        .annotate(period=Max("billing_period"), through=Max("data_through"))
+    }
     invoiced = _invoiced_days(window)
     sent = days_with_usage(window) | days_with_stamps(window)
     logs, counted = usage_spans(), days_counted(window)
@@ -97,7 +102,7 @@ def source_days(window: Window, now: datetime) -> list[tuple[Source, list[DayCel
                 now=now,
                 lateness=logs[source.pk].lateness,
             )
-        if not source.service_provider_name:
+        if not is_billed(source) and source.kind != INVOICES:
             return revenue_days(days, with_revenue=invoiced.get(source.pk, set()))
         if source.kind == INVOICES:
             return revenue_days(days, with_revenue=lines[source.pk])
@@ -106,7 +111,10 @@ def source_days(window: Window, now: datetime) -> list[tuple[Source, list[DayCel
             with_lines=lines[source.pk],
             loaded_months=months[source.pk],
             first_month=min(months[source.pk], default=None),
-            data_through=newest.get(source.pk),
+            data_through=billed_until(
+                *newest.get(source.pk, (None, None)), source.expected_every_hours
+            ),
+            by_month=bills_whole_months(source.expected_every_hours),
             expected_every=expected,
             now=now,
         )

@@ -18,6 +18,7 @@ from ingestion.cloudflare_models import UsageCheck, WorkerDeployment
 from ingestion.core.cloudflare_settings import secret_setting
 from ingestion.core.delivery import SourceError
 from ingestion.invoice_admin import InvoiceAdmin  # noqa: F401  # Django finds admins in this file
+from ingestion.learning import is_learnt
 from ingestion.locations.base import SourceUnavailableError
 from ingestion.locations.choose import location_of
 from ingestion.models import (
@@ -142,7 +143,10 @@ class SourceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class
         self, request: HttpRequest, obj: Source | None = None
     ) -> tuple[str, ...]:
         """What names the source to the provider is set once: its loads hang on it."""
-        return ("slug", "kind", "identity", "created_at") if obj else ("created_at",)
+        if not obj:
+            return ("created_at",)
+        told = ("service_provider_name",) if is_learnt(obj.kind) else ()
+        return ("slug", "kind", "identity", *told, "created_at")
 
     def save_model(
         self, request: HttpRequest, obj: Source, form: ModelForm[Source], change: bool
@@ -150,6 +154,8 @@ class SourceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class
         """Date a source that a person creates."""
         if not change:
             obj.created_at = clock.now()
+        if "expected_every_hours" in form.changed_data:
+            obj.is_expectation_learnt = False
         super().save_model(request, obj, form, change)
 
     def has_delete_permission(self, request: HttpRequest, obj: Source | None = None) -> bool:
@@ -180,6 +186,7 @@ class LoadTotalInline(admin.TabularInline):  # type: ignore[type-arg]  # Django'
 
     model = LoadTotal
     fields = readonly_fields = (
+        "service_provider_name",
         "billing_currency",
         "source_total",
         "ingested",

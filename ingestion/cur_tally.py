@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from finops.core.amounts import EXACT, ZERO, exact_sum, parse_amount, plain, to_lake
 from ingestion.core import aws_cur_columns as cur
@@ -100,7 +100,7 @@ class Tally:
             self._see(first, last, newest)
         accounts = engine.execute(f"SELECT DISTINCT billing_account_id FROM {relation}").fetchall()
         self.billing_accounts |= {account for (account,) in accounts if account}
-        for currency, beyond in _beyond_the_lake(engine, relation):
+        for (currency,), beyond in beyond_the_lake(engine, relation):
             self.add(currency, beyond=beyond)
 
     def _see(self, first: datetime, last: datetime, newest: datetime | None) -> None:
@@ -165,20 +165,21 @@ class Tally:
         return {others[0]: replace(known, rejected_lines=rejected)}
 
 
-def _beyond_the_lake(
-    engine: duckdb.DuckDBPyConnection, relation: str
-) -> Iterator[tuple[str, Decimal]]:
-    """Per currency, the exact sum of what rounding to 18 decimals took from the costs."""
+def beyond_the_lake(
+    engine: duckdb.DuckDBPyConnection, relation: str, also_by: Sequence[str] = ()
+) -> Iterator[tuple[Any, Decimal]]:
+    """The exact sum of what rounding to 18 decimals took from the costs, by currency and the columns ``also_by``."""
+    columns = ", ".join(("billing_currency", *also_by))
     cursor = engine.execute(
-        f"SELECT billing_currency, trim(x_cost_text) FROM {relation} "
+        f"SELECT trim(x_cost_text), {columns} FROM {relation} "
         "WHERE x_cost_text <> '' AND x_split_parent = ''"
     )
     while rows := cursor.fetchmany(_BATCH):
-        lost: dict[str, list[Decimal]] = defaultdict(list)
-        for currency, text in rows:
+        lost: dict[tuple[str, ...], list[Decimal]] = defaultdict(list)
+        for text, *key in rows:
             exact = parse_amount(text)
             rest = EXACT.subtract(exact, to_lake(exact))
             if rest:
-                lost[currency].append(rest)
-        for currency, rests in lost.items():
-            yield currency, exact_sum(rests)
+                lost[tuple(key)].append(rest)
+        for whose, rests in lost.items():
+            yield whose, exact_sum(rests)

@@ -135,9 +135,9 @@ class Rates:
 
 def _payers() -> dict[str, str]:
     """Account → the account that pays for it, of the newest bill of AWS that has lines of it."""
-    loads = current_bills().filter(source__service_provider_name=AWS, bill_read__isnull=False)
+    loads = current_bills().filter(totals__service_provider_name=AWS, bill_read__isnull=False)
     payers: dict[str, str] = {}
-    for load in loads.select_related("bill_read").order_by("billing_period", "pk"):
+    for load in loads.distinct().select_related("bill_read").order_by("billing_period", "pk"):
         if len(load.billing_accounts) == 1:
             payers |= dict.fromkeys(load.bill_read.accounts, load.billing_accounts[0])
     return payers

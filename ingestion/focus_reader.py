@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finops.bulk import without_collector
-from finops.core.amounts import EXACT
 from finops.core.dialect import DUCKDB, literal
 from finops.engine import connect
 from finops.logs import redact, redactor
@@ -26,16 +25,15 @@ from ingestion.core.aws_cur_plain import is_readable_map
 from ingestion.core.aws_cur_sql import LINE_NUMBER, verbatim
 from ingestion.core.delivery import (
     ChargeReading,
-    CurrencyTotal,
     DeliveryRef,
     Reject,
     SourceError,
     SourceFile,
 )
-from ingestion.core.focus_rows import NULL, UNKNOWN_CURRENCY, row_problem
+from ingestion.core.focus_rows import NULL, row_problem
 from ingestion.cur_stage import Aside
-from ingestion.cur_tally import Tally
 from ingestion.focus_stage import Staged, put_aside, stage
+from ingestion.focus_tally import FocusTally, by_currency, folded
 from ingestion.progress import Progress
 from ingestion.verify import FileFacts, is_parquet
 
@@ -61,7 +59,7 @@ class FocusReader:
         self.folder = folder
         self.progress = progress
         self.redactor = redactor()
-        self.tally = Tally(costs.UNBLENDED)
+        self.tally = FocusTally(costs.UNBLENDED)
         self.month: date = ref.billing_period or date.min
 
     @without_collector()
@@ -79,9 +77,11 @@ class FocusReader:
                     written.append(target)
                 done += self.facts[file.key].bytes
             self.progress("reading", total, total, self.tally.rows)
+        totals = folded(self.tally.by_provider)
         return ChargeReading(
             files=tuple(written),
-            totals=_folded(self.tally.totals),
+            totals=by_currency(totals),
+            by_provider=totals,
             rejects=tuple(self.tally.rejects),
             line_types=dict(sorted(self.tally.line_types.items())),
             unknown_line_types=(),
@@ -186,24 +186,6 @@ class FocusReader:
 
     def _put_aside(self, rejects: list[Reject]) -> None:
         self.tally.put_aside(Aside(reject, None) for reject in rejects)
-
-
-def _folded(totals: dict[str, CurrencyTotal]) -> dict[str, CurrencyTotal]:
-    """Rejected rows whose currency could not be read count with the bill's only other currency."""
-    others = [currency for currency in totals if currency != UNKNOWN_CURRENCY]
-    unknown = totals.get(UNKNOWN_CURRENCY)
-    if unknown is None or len(others) != 1:
-        return dict(totals)
-    known = totals[others[0]]
-    return {
-        others[0]: replace(
-            known,
-            source=EXACT.add(known.source, unknown.source),
-            rejected=EXACT.add(known.rejected, unknown.rejected),
-            beyond=EXACT.add(known.beyond, unknown.beyond),
-            rejected_lines=known.rejected_lines + unknown.rejected_lines,
-        )
-    }
 
 
 @contextmanager

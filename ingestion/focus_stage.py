@@ -19,7 +19,7 @@ from ingestion.core import focus_sql as sql
 from ingestion.core.aws_cur_sql import LINE_NUMBER, verbatim
 from ingestion.core.csv_sieve import BrokenRow, SoundRow, bounded_lines, sieve
 from ingestion.core.delivery import Reject, SourceFile
-from ingestion.core.focus_rows import NULL, UNKNOWN_CURRENCY, row_amount, row_currency
+from ingestion.core.focus_rows import NULL, UNKNOWN_CURRENCY, row_amount, row_currency, row_provider
 from ingestion.verify import Checked, FileFacts, is_parquet, open_unpacked
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def put_aside(
         text=mask_row(row, focus.SHOWN_IN_REJECTS, redactor=hide),
         amount=row_amount(row),
         currency=row_currency(row),
+        provider=row_provider(row),
     )
 
 

@@ -12,8 +12,9 @@ from django.db import transaction
 from django.db.models import F
 
 from finops import clock
-from finops.core.amounts import exact_sum
+from finops.core.amounts import EXACT, exact_sum
 from finops.core.focus import ChargeCategory, CostKind, Granularity, ServiceCategory
+from finops.core.periods import month_start
 from finops.models import User
 from ingestion.core.charge_line import ChargeLine
 from ingestion.core.invoices import (
@@ -148,6 +149,43 @@ def bill_of(invoice: Invoice) -> Bill:
         settled_currency=invoice.settled_currency,
         settled_on=invoice.settled_on,
     )
+
+
+@dataclass(frozen=True)
+class InvoicedShare:
+    """What an invoice asks for in one month, of its total; ``amount`` is in ``currency``."""
+
+    supplier: str
+    invoice_id: str
+    month: date
+    currency: str
+    amount: Decimal
+
+
+def invoiced_shares(month: date | None = None) -> list[InvoicedShare]:
+    """Every invoice that counts, by the months of its lines, or what falls into ``month``.
+
+    The shares of an invoice sum to its total: what its lines do not say of it falls into the month of its date.
+    """
+    found = []
+    invoices = Invoice.objects.filter(is_void=False).prefetch_related("lines")
+    for invoice in invoices.order_by("service_provider_name", "invoice_id"):
+        lines = [_line(row) for row in invoice.lines.all()]
+        shares: dict[date, Decimal] = defaultdict(Decimal)
+        for part in (part for line in lines for part in by_month(line)):
+            shares[part.month] = EXACT.add(shares[part.month], part.amount)
+        rest = EXACT.subtract(invoice.total, exact_sum(line.amount for line in lines))
+        if rest:
+            own = month_start(invoice.issued_on)
+            shares[own] = EXACT.add(shares[own], rest)
+        found += [
+            InvoicedShare(
+                invoice.service_provider_name, invoice.invoice_id, when, invoice.currency, amount
+            )
+            for when, amount in sorted(shares.items())
+            if month in {None, when}
+        ]
+    return found
 
 
 def is_settled(bill: Bill) -> bool:

@@ -16,7 +16,7 @@ from finops.money import MoneyField
 
 # Django looks for an app's tables here alone; that room names the others.
 from ingestion import other_models  # noqa: F401
-from ingestion.core.lateness import EXPECTED_HOURS
+from ingestion.core.lateness import DAILY_HOURS
 
 
 class Connection(models.Model):
@@ -84,15 +84,23 @@ class Source(models.Model):
     )
     name = models.CharField(max_length=200, help_text="The name people read.")
     service_provider_name = models.CharField(
-        max_length=100, blank=True, help_text="FOCUS ServiceProviderName; empty for revenue."
+        max_length=100,
+        blank=True,
+        help_text="FOCUS ServiceProviderName; empty for revenue, and where bills name several providers.",
     )
     expected_every_hours = models.PositiveIntegerField(
         "newer data within (hours)",
-        default=EXPECTED_HOURS,
+        default=DAILY_HOURS,
         validators=[MinValueValidator(1), MaxValueValidator(17_520)],
         help_text="How many hours old its newest data may be; older than this, the source is late and an alert opens. "
         "A new source starts with 36 for daily bills, 2 for logs, 3 for usage by API, 6 for time-stamp responses. "
         "About 900 suit a vendor that bills by month. At most 17520, two years.",
+    )
+    is_expectation_learnt = models.BooleanField(
+        "expected hours are learnt",
+        default=True,
+        help_text="Whether a FOCUS source takes its expected hours from how its bills have come so far; other "
+        "sources never do. It ends when a person sets the hours.",
     )
     is_active = models.BooleanField(
         default=True, help_text="An inactive source is not expected to deliver."
@@ -284,7 +292,7 @@ _UNIT = Value(MONEY_QUANTUM, output_field=MoneyField())
 
 
 class LoadTotal(models.Model):
-    """A load's control totals in one currency, on billed cost, exact to 18 decimals.
+    """A load's control totals of one provider in one currency, on billed cost, exact to 18 decimals.
 
     An exact amount is a head of 8 decimals, rounded down, and a tail in units of 1e-18. The ledger's
     own sums have no tail. The database refuses a row that does not add up.
@@ -294,6 +302,11 @@ class LoadTotal(models.Model):
 
     load = models.ForeignKey(Load, on_delete=models.CASCADE, related_name="totals")
     billing_currency = models.CharField(max_length=3)
+    service_provider_name = models.TextField(
+        blank=True,
+        default="",
+        help_text="Whose charges: as the lines say, else the source's. Empty: rows that name nobody.",
+    )
     source_total_head = MoneyField(
         help_text="Sum over the source's rows, read before anything else."
     )
@@ -317,7 +330,8 @@ class LoadTotal(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["load", "billing_currency"], name="one_total_per_currency"
+                fields=["load", "billing_currency", "service_provider_name"],
+                name="one_total_per_provider_and_currency",
             ),
             models.CheckConstraint(
                 name="ingested_is_allocated_unallocated_and_residual",

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from django.conf import settings
 from django.db.models import Max, OuterRef, Prefetch, Q, QuerySet, Subquery
 
 from finops.core.focus import CostKind
-from finops.core.periods import month_text
+from finops.core.periods import add_months, month_text
 from ingestion.api_registry import api_sources
 from ingestion.cloudflare_models import UsageCheck
-from ingestion.core.lateness import late_by
+from ingestion.core.lateness import bills_whole_months, late_by
 from ingestion.core.months import MonthStatus, month_status
 from ingestion.core.watermark import LATENESS, watermark
 from ingestion.estimate_models import SOURCE_KIND as ESTIMATES
@@ -52,6 +52,13 @@ class SourceFreshness:
     due_at: datetime | None = None
     late_by: timedelta = timedelta(0)
     connection: str = ""
+
+    @property
+    def provider(self) -> str:
+        """Whose data it is, for people; empty for what has no provider, as revenue."""
+        if self.gives == "bills" and not self.service_provider_name and self.newest is not None:
+            return "several providers"
+        return self.service_provider_name
 
     @property
     def is_late(self) -> bool:
@@ -108,6 +115,7 @@ def freshness(now: datetime) -> Freshness:
         .select_related("connection")
         .annotate(
             newest_usage=Max("loads__data_through", filter=current),
+            newest_period=Max("loads__billing_period", filter=current),
             newest_delivery=Max("deliveries__finished_at", filter=loaded),
             newest_sent=Subquery(
                 UsageRecord.objects.filter(source=OuterRef("pk"))
@@ -152,10 +160,12 @@ def _freshness(source: Source, event: datetime | None, now: datetime) -> SourceF
         usage = looked
     elif is_stamped:
         usage = stamped
-    is_billed = bool(source.service_provider_name) and source.kind != INVOICES
-    comes_regularly = is_billed or is_sent or is_asked or is_stamped
-    newest = usage if comes_regularly else delivered or usage
+    bills = is_billed(source)
     every = timedelta(hours=source.expected_every_hours)
+    if bills and not (is_sent or is_asked or is_stamped):
+        usage = billed_until(source.newest_period, usage, source.expected_every_hours)  # type: ignore[attr-defined]  # annotated above
+    comes_regularly = bills or is_sent or is_asked or is_stamped
+    newest = usage if comes_regularly else delivered or usage
     due_at: datetime | None = (newest or source.created_at) + every
     late = late_by(newest, source.created_at, every, now)
     if newest is None:
@@ -168,6 +178,8 @@ def _freshness(source: Source, event: datetime | None, now: datetime) -> SourceF
         hours = max((now - newest) // timedelta(hours=1), 0)
         reason = (
             f"The newest usage is {hours} hours old; expected within {source.expected_every_hours}."
+            if newest <= now
+            else f"It is billed until {newest:%Y-%m-%d}."
         )
     return SourceFreshness(
         slug=source.slug,
@@ -184,6 +196,27 @@ def _freshness(source: Source, event: datetime | None, now: datetime) -> SourceF
         late_by=late,
         connection=source.connection.slug if source.connection else "",
     )
+
+
+def is_billed(source: Source) -> bool:
+    """Whether bills of it are expected again and again; whose they are may differ from line to line."""
+    if source.kind == INVOICES:
+        return False
+    reader = readers().get(source.kind)
+    return bool(source.service_provider_name) or bool(reader and reader.produces == "charges")
+
+
+def billed_until(
+    newest_period: date | None, data_through: datetime | None, expected_every_hours: int
+) -> datetime | None:
+    """Up to when a source's bills say what was used: whole months, where it bills month by month.
+
+    Lines of a month at a time name no day up to which they are known; then the bill covers its month.
+    """
+    if newest_period is None or (data_through and not bills_whole_months(expected_every_hours)):
+        return data_through
+    month_end = datetime.combine(add_months(newest_period, 1), time(), UTC)
+    return max(month_end, data_through or month_end)
 
 
 def _gives(kind: str) -> str:

@@ -15,7 +15,7 @@ from finops import clock
 from ingestion import lake
 from ingestion.bookkeeping import Outcome, hand_on, is_older, outcome_of, record_rejects
 from ingestion.core.delivery import ChargeReading, DeliveryRef, SourceError
-from ingestion.core.lateness import EXPECTED_HOURS
+from ingestion.core.lateness import DAILY_HOURS
 from ingestion.models import Delivery, Load, Source
 from ingestion.progress import Progress
 from ingestion.registry import AnySource, ChargeSource, RecordSource, RevenueSource, SourceReader
@@ -88,7 +88,7 @@ def source_of(reader: AnySource, ref: DeliveryRef) -> Source:
             "slug": slug,
             "name": ref.source_name,
             "service_provider_name": reader.service_provider_name,
-            "expected_every_hours": getattr(reader, "expected_every_hours", EXPECTED_HOURS),
+            "expected_every_hours": getattr(reader, "expected_every_hours", DAILY_HOURS),
             "created_at": clock.now(),
         },
     )[0]

@@ -82,12 +82,32 @@ class Reconciliation(ApiView):
 
 
 class EvidenceSerializer(serializers.Serializer[Any]):
-    """A total of the same bill, told on another way."""
+    """A total of the same bill from other evidence."""
 
     told_by = serializers.CharField()
     total = serializers.CharField(allow_null=True, help_text="Null: it tells no amount.")
     difference = serializers.CharField(allow_null=True, help_text="Ingested less told.")
+    must_agree = serializers.BooleanField(
+        help_text="Whether a difference leaves the bill unexplained."
+    )
     about = serializers.CharField()
+
+
+class GapSerializer(serializers.Serializer[Any]):
+    """An amount of a bill that nothing explains."""
+
+    what = serializers.CharField(help_text="The two totals that differ by it.")
+    amount = serializers.CharField()
+
+
+class MeterDifferenceSerializer(serializers.Serializer[Any]):
+    """What a bill says of a meter's days, against what was estimated of them before it came."""
+
+    meter = serializers.CharField()
+    estimated = serializers.CharField()
+    billed = serializers.CharField()
+    difference = serializers.CharField(help_text="Billed less estimated.")
+    days = serializers.IntegerField(help_text="Days that both know.")
 
 
 class BillSerializer(serializers.Serializer[Any]):
@@ -107,13 +127,15 @@ class BillSerializer(serializers.Serializer[Any]):
     unnamed = serializers.CharField(
         help_text="Ingested less its parts; 0 unless something is wrong."
     )
-    is_explained = serializers.BooleanField(help_text="Whether every source's every digit is.")
+    is_explained = serializers.BooleanField(help_text="Whether every digit is.")
+    gaps = GapSerializer(many=True, help_text="What nothing explains, one by one.")
     parts = serializers.DictField(
         child=serializers.CharField(), help_text="What was ingested, by kind of charge."
     )
     beside = serializers.DictField(
-        child=serializers.CharField(), help_text="What stands beside the bill, in no sum."
+        child=serializers.CharField(), help_text="What is not in the bill's sums, by name."
     )
+    meters = MeterDifferenceSerializer(many=True)
     evidence = EvidenceSerializer(many=True)
     lines = serializers.IntegerField()
     rejected_lines = serializers.IntegerField()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from allocation.core.checks import Asked, CheckState, Found, Where
-from allocation.selectors import reconciliation
+from allocation.reconciling import provider_months
 from finops.core.amounts import plain
 from finops.core.periods import month_text
 
 
 class Reconciled:
-    """Source total = rejected + allocated + unallocated + named residuals, for every current load."""
+    """Source total = rejected + allocated + unallocated + named residuals, for every bill; files and invoices agree."""
 
     id = "reconciled"
     title = "Bills reconcile"
@@ -17,25 +17,26 @@ class Reconciled:
 
     def look(self, asked: Asked) -> Found:
         """Names every difference, to the last digit."""
-        rows = reconciliation(asked.month)
+        bills = [bill for bill in provider_months(asked.month) if bill.has_bill]
         where = Where("reconciliation", "Reconciliation", {"period": month_text(asked.month)})
-        apart = [row for row in rows if row.difference]
+        apart = [bill for bill in bills if not bill.is_explained]
         if apart:
             details = tuple(
-                f"{row.source_name}: {plain(row.difference)} {row.currency} is not explained."
-                for row in apart
+                f"{bill.key.provider}: {gap.what} differ by {plain(gap.amount)} {bill.key.currency}."
+                for bill in apart
+                for gap in bill.gaps
             )
             return Found(
                 CheckState.OPEN,
                 "The ledger and a bill differ.",
-                f"{len(apart)} of {len(rows)} differ",
+                f"{len(apart)} of {len(bills)} differ",
                 details,
                 where,
             )
         return Found(
             CheckState.OK,
             "Every control total agrees to the last digit.",
-            f"{len(rows)} agree",
+            f"{len(bills)} agree",
             where=where,
         )
 

@@ -55,9 +55,10 @@ STEPS: tuple[str, ...] = (
 
 
 class Step(NamedTuple):
-    """One step in one currency, exact; ``list_cost`` counts lines without one as 0."""
+    """One step of one provider in one currency, exact; ``list_cost`` counts lines without one as 0."""
 
     billing_currency: str
+    service_provider_name: str
     step: str
     billed_cost: Decimal
     effective_cost: Decimal
@@ -67,7 +68,7 @@ class Step(NamedTuple):
 
 
 def query(charges: str) -> str:
-    """The steps of charge lines: one row per currency and step, columns as in ``Step``."""
+    """The steps of charge lines: one row per currency, provider and step, columns as in ``Step``."""
     whens = " ".join(
         f"WHEN x_line_item_type IN ({', '.join(map(literal, types))}) THEN {literal(step)}"
         for step, types in _BY_TYPE.items()
@@ -77,7 +78,7 @@ def query(charges: str) -> str:
         for name in ("billed_cost", "effective_cost", "list_cost", "contracted_cost")
     )
     return f"""
-        SELECT billing_currency,
+        SELECT billing_currency, service_provider_name,
                CASE WHEN x_derived <> '' THEN x_derived
                     WHEN commitment_discount_status = 'Unused' THEN 'unused commitment'
                     WHEN x_split_parent <> '' THEN 'split cost rows'
@@ -95,5 +96,8 @@ def query(charges: str) -> str:
 
 
 def in_order(rows: list[Step]) -> list[Step]:
-    """Steps by currency and in the order of ``STEPS``."""
-    return sorted(rows, key=lambda row: (row.billing_currency, STEPS.index(row.step)))
+    """Steps by currency and provider, and in the order of ``STEPS``."""
+    return sorted(
+        rows,
+        key=lambda row: (row.billing_currency, row.service_provider_name, STEPS.index(row.step)),
+    )

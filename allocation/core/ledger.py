@@ -68,14 +68,17 @@ PnlAmounts = tuple[Decimal, Decimal, int]
 
 @dataclass(frozen=True)
 class Ledger:
-    """A load's rows for all tables. ``ingested`` is exact, per currency, on billed cost."""
+    """A load's rows for all tables.
+
+    ``exact`` and ``rounded`` are billed cost before and after rounding, by currency and provider.
+    """
 
     days: Sequence[tuple[date, LedgerKey, LedgerAmounts]]
     months: Sequence[tuple[date, LedgerKey, LedgerAmounts]]
     pnl_days: Sequence[tuple[PnlKey, PnlAmounts]]
     pnl_months: Sequence[tuple[PnlKey, PnlAmounts]]
-    exact: dict[str, Decimal] = field(default_factory=dict)
-    rounded: dict[str, Decimal] = field(default_factory=dict)
+    exact: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+    rounded: dict[tuple[str, str], Decimal] = field(default_factory=dict)
 
 
 def build_ledger(
@@ -90,8 +93,8 @@ def build_ledger(
     Each measure is rounded once, on its day; monthly lines are accrued over their days after that.
     Months and the P&L table are sums of rounded days, so that a month is exactly its days.
     """
-    exact: dict[str, Decimal] = defaultdict(Decimal)
-    rounded: dict[str, Decimal] = defaultdict(Decimal)
+    exact: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    rounded: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
     # A bill has few keys and many days: a key is made, and hashed, once, and stands as its number.
     numbers: dict[tuple[Any, ...], int] = {}
     keys: list[LedgerKey] = []
@@ -110,9 +113,9 @@ def build_ledger(
             keys.append(key_of(about))
             small.append(small_numbers.setdefault(_pnl_columns(keys[-1]), len(small_numbers)))
         whole = _amounts(row)
-        currency = keys[number].billing_currency
-        exact[currency] = EXACT.add(exact[currency], row[_BILLED])
-        rounded[currency] = EXACT.add(rounded[currency], whole.billed_cost)
+        whose = keys[number].billing_currency, keys[number].service_provider_name
+        exact[whose] = EXACT.add(exact[whose], row[_BILLED])
+        rounded[whose] = EXACT.add(rounded[whose], whole.billed_cost)
         for day, amounts in _accrued(row[0], row[1], whole, billing_period):
             month = month_start(day)
             for sums, when in ((days, day), (months, month)):

@@ -1,15 +1,16 @@
 """One provider's bill of one month, and everything that became of it; to the last digit. Pure.
 
 Identity, on billed cost: source total = rejected + allocated + unallocated + residuals, and ingested = the sum
-of its parts (usage, fees, discounts, credits, refunds, tax). What neither explains is *unexplained*. Amounts
-that stand beside the bill (an estimate beyond it, what came late) explain figures elsewhere and are in no sum.
+of its parts (usage, fees, discounts, credits, refunds, tax). What neither explains is *unexplained*, as is what
+evidence that must agree tells otherwise. Amounts that are not in the bill (an estimate beyond it, exchange
+differences) or are named once more (what came late) explain figures elsewhere and are in no sum.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple, Protocol
@@ -66,19 +67,48 @@ class StepAmount(NamedTuple):
 
 
 class Told(NamedTuple):
-    """A total of the same bill that was told on another way; ``None`` where no amount was told."""
+    """A total of the same bill from other evidence; ``None`` where no amount was told.
+
+    It tells of ``ingested``, a part of the bill, or of all of it (``None``). What ``must_agree`` and does not leaves
+    the bill unexplained; else a difference is for people to judge, as where an API rounds.
+    """
 
     key: BillKey
     amount: Decimal | None
     sentence: str
+    ingested: Decimal | None = None
+    must_agree: bool = False
+
+
+@dataclass(frozen=True)
+class MeterDifference:
+    """What a bill says of a meter's days, against what was estimated of the same days before it came."""
+
+    meter: str
+    title: str
+    days: int
+    estimated: Decimal
+    billed: Decimal
+
+    @property
+    def difference(self) -> Decimal:
+        """Billed less estimated."""
+        return EXACT.subtract(self.billed, self.estimated)
 
 
 class Residual(Protocol):
-    """An amount that stands beside the bill: a file in ``allocation/residuals``."""
+    """An amount that is in no sum of the bill: a file in ``allocation/residuals``.
+
+    Its amounts are in the bill's currency, unless ``title`` names another one.
+    """
 
     id: str
-    title: str
     order: int
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        ...
 
     def amounts(self, billing_period: date | None) -> Mapping[BillKey, Decimal]:
         """The amounts of a month, or of all months; also of providers whose bill has not come yet."""
@@ -92,8 +122,10 @@ class Evidence(Protocol):
     title: str
     order: int
 
-    def totals(self, keys: Sequence[BillKey]) -> Iterable[Told]:
-        """What it tells of these bills."""
+    def totals(
+        self, rows: Sequence[ReconciliationRow], billing_period: date | None
+    ) -> Iterable[Told]:
+        """What it tells of the bills that ``rows`` are, those of a month or all; also of one that is missing there."""
         ...
 
 
@@ -105,13 +137,22 @@ class Witness:
     amount: Decimal | None
     sentence: str
     difference: Decimal | None
+    must_agree: bool = False
+
+
+@dataclass(frozen=True)
+class Gap:
+    """An amount of a bill, however small, that nothing explains; ``what`` is a clause that ends with "differ by"."""
+
+    what: str
+    amount: Decimal
 
 
 @dataclass(frozen=True)
 class ProviderMonth:
     """A provider's bill of one month in one currency. ``sources`` are the deliveries that it came by.
 
-    Without a source there is no bill yet, and only what stands beside it.
+    Without a source there is no bill yet, and only what is not in it.
     """
 
     key: BillKey
@@ -120,6 +161,7 @@ class ProviderMonth:
     residuals: Mapping[str, Decimal]
     beside: Mapping[str, Decimal]
     witnesses: tuple[Witness, ...]
+    meters: tuple[MeterDifference, ...] = ()
 
     def total(self, name: str) -> Decimal:
         """A column of the sources, summed: ``source_total``, ``ingested``, ``rejected``, …"""
@@ -136,9 +178,29 @@ class ProviderMonth:
         return EXACT.subtract(self.total("ingested"), exact_sum(self.parts.values()))
 
     @property
+    def has_bill(self) -> bool:
+        """Whether a bill has come, or should have: an invoice that was written is one."""
+        return bool(self.sources) or any(one.must_agree for one in self.witnesses)
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """Everything that nothing explains, one by one: two faults do not cancel."""
+        found = [
+            Gap(f"the total of {row.source_name} and what became of it", row.difference)
+            for row in self.sources
+        ]
+        found.append(Gap("what was ingested and the kinds of charges it is made of", self.unnamed))
+        found += [
+            Gap(f"what was ingested and the total from {one.title}", one.difference)
+            for one in self.witnesses
+            if one.must_agree and one.difference is not None
+        ]
+        return tuple(gap for gap in found if gap.amount)
+
+    @property
     def is_explained(self) -> bool:
-        """Whether every source's every digit is accounted for; two faults do not cancel."""
-        return not self.unnamed and not any(row.difference for row in self.sources)
+        """Whether every digit is accounted for."""
+        return not self.gaps
 
     @property
     def lines(self) -> int:
@@ -162,6 +224,7 @@ def by_provider(
     *,
     beside: Mapping[str, Mapping[BillKey, Decimal]],
     told: Mapping[str, Iterable[Told]],
+    meters: Mapping[BillKey, Iterable[MeterDifference]] | None = None,
 ) -> list[ProviderMonth]:
     """The bills, by provider, the newest month first. ``beside`` and ``told`` are by title, in order."""
     sources: dict[BillKey, list[ReconciliationRow]] = defaultdict(list)
@@ -176,9 +239,19 @@ def by_provider(
             if amount:
                 sources.setdefault(key, [])
     listed = [(title, one) for title, found in told.items() for one in found]
+    for _, one in listed:
+        if one.must_agree and one.amount:
+            sources.setdefault(one.key, [])
     return [
-        _bill(
-            key, mine, parts.get(key, {}), beside, [pair for pair in listed if pair[1].key == key]
+        replace(
+            _bill(
+                key,
+                mine,
+                parts.get(key, {}),
+                beside,
+                [pair for pair in listed if pair[1].key == key],
+            ),
+            meters=tuple((meters or {}).get(key, ())),
         )
         for key, mine in sorted(
             sources.items(),
@@ -218,7 +291,10 @@ def _bill(
                 title,
                 one.amount,
                 one.sentence,
-                None if one.amount is None else EXACT.subtract(ingested, one.amount),
+                None
+                if one.amount is None
+                else EXACT.subtract(ingested if one.ingested is None else one.ingested, one.amount),
+                one.must_agree,
             )
             for title, one in told
         ),

@@ -16,10 +16,11 @@ from finops.core.focus import CostKind
 
 
 class DayAmount(NamedTuple):
-    """Cost of one tenant (slug, empty: nobody) and category on one day, in ``billing_currency``."""
+    """Cost of one tenant (slug, empty: nobody), provider and category on one day, in ``billing_currency``."""
 
     day: date
     tenant: str
+    service_provider_name: str
     service_category: str
     billing_currency: str
     billed_cost: Decimal
@@ -31,6 +32,7 @@ class Change:
     """What became of the cost of one tenant and category on the days that were known before."""
 
     tenant: str
+    service_provider_name: str
     service_category: str
     billing_currency: str
     first_day: date
@@ -66,6 +68,7 @@ def amounts_of(ledger: Ledger, days: set[date]) -> list[DayAmount]:
         DayAmount(
             key.when,
             key.tenant,
+            key.service_provider_name,
             key.service_category,
             key.billing_currency,
             billed,
@@ -84,25 +87,22 @@ def changes(
     A day from then on was not whole when the earlier delivery was made: more cost there is news, not a
     correction. Rows that differ in no amount are left out.
     """
-    days: dict[tuple[str, str, str], dict[date, list[Decimal]]] = defaultdict(dict)
+    days: dict[tuple[str, str, str, str], dict[date, list[Decimal]]] = defaultdict(dict)
     for place, rows in ((0, before), (2, after)):
         for row in rows:
             if row.day >= known_until:
                 continue
-            key = (row.tenant, row.service_category, row.billing_currency)
+            key = (*row[1:4], row.billing_currency)
             sums = days[key].setdefault(row.day, [ZERO] * 4)
             sums[place] = EXACT.add(sums[place], row.billed_cost)
             sums[place + 1] = EXACT.add(sums[place + 1], row.effective_cost)
-    found = [
-        change
-        for (tenant, category, currency), by_day in days.items()
-        if (change := _change(tenant, category, currency, by_day))
-    ]
+    found = [change for about, by_day in days.items() if (change := _change(about, by_day))]
     return sorted(
         found,
         key=lambda one: (
             -abs(EXACT.subtract(one.effective_after, one.effective_before)),
             one.tenant,
+            one.service_provider_name,
             one.service_category,
             one.billing_currency,
         ),
@@ -110,7 +110,7 @@ def changes(
 
 
 def _change(
-    tenant: str, category: str, currency: str, by_day: Mapping[date, list[Decimal]]
+    about: tuple[str, str, str, str], by_day: Mapping[date, list[Decimal]]
 ) -> Change | None:
     differing = {day: sums for day, sums in by_day.items() if sums[:2] != sums[2:]}
     if not differing:
@@ -119,9 +119,7 @@ def _change(
     for sums in differing.values():
         totals = [EXACT.add(total, amount) for total, amount in zip(totals, sums, strict=True)]
     return Change(
-        tenant,
-        category,
-        currency,
+        *about,
         min(differing),
         max(differing),
         len(differing),

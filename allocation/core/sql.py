@@ -193,10 +193,10 @@ def candidates(charges: str, allocated: str) -> str:
     """
 
 
-def billed_by_currency(charges: str) -> str:
-    """Sum of the charge lines as they lie in the lake, and how many of them were in the source."""
+def billed_by_provider(charges: str) -> str:
+    """Sum of the charge lines as they lie in the lake, and how many were in the source: by currency and provider."""
     return f"""
-        SELECT billing_currency, CAST(sum(billed_cost) AS DECIMAL(38,18)),
+        SELECT billing_currency, service_provider_name, CAST(sum(billed_cost) AS DECIMAL(38,18)),
                CAST(count(*) FILTER (x_derived = '') AS BIGINT)
-        FROM {charges} GROUP BY 1
+        FROM {charges} GROUP BY 1, 2
     """

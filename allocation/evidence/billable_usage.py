@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import date
 from decimal import Decimal
 
-from allocation.core.reconcile import BillKey, Told
+from allocation.core.figures import ReconciliationRow
+from allocation.core.reconcile import Told, key_of
 from finops.core.amounts import EXACT
 from ingestion.cloudflare.billable import billable_accounts, billable_totals
 
@@ -20,9 +22,13 @@ class BillableUsage:
     title = "billable usage (API)"
     order = 30
 
-    def totals(self, keys: Sequence[BillKey]) -> Iterable[Told]:
+    def totals(
+        self,
+        rows: Sequence[ReconciliationRow],
+        billing_period: date | None,  # noqa: ARG002  # the rows are of it
+    ) -> Iterable[Told]:
         """One total for each bill of Cloudflare of whose month the API told anything."""
-        mine = [key for key in keys if key.provider == PROVIDER]
+        mine = dict.fromkeys(key for key in map(key_of, rows) if key.provider == PROVIDER)
         for month in sorted({key.billing_period for key in mine}):
             costs: dict[str, Decimal] = defaultdict(Decimal)
             bare = metrics = 0

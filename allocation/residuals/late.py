@@ -30,7 +30,7 @@ class Late:
         rows = (
             lines.order_by()
             .values(
-                "restatement__load__source__service_provider_name",
+                "service_provider_name",
                 "restatement__load__source__name",
                 "restatement__load__billing_period",
                 "restatement__made_at",
@@ -40,9 +40,8 @@ class Late:
         )
         found: dict[BillKey, Decimal] = defaultdict(Decimal)
         for row in rows:
-            provider = row["restatement__load__source__service_provider_name"]
             key = BillKey(
-                provider or row["restatement__load__source__name"],
+                row["service_provider_name"] or row["restatement__load__source__name"],
                 row["restatement__load__billing_period"],
                 row["billing_currency"],
             )

@@ -19,11 +19,79 @@ Statuses = Mapping[tuple[str, date], tuple[str, str]]
 _AMOUNTS = ("source_total", "ingested", "rejected", "allocated", "unallocated")
 
 
+def sources_table(rows: Sequence[ReconciliationRow], statuses: Statuses) -> Table:
+    """The same for a page: what a row is about in one cell, and the difference beside it, always in sight."""
+    columns = [
+        Column("source", "Source"),
+        Column("difference", "Difference", Kind.EXACT, title="What nothing explains"),
+        Column("source_total", "Source total", Kind.EXACT, title=_SOURCE_TOTAL),
+        *(Column(key, label, Kind.EXACT) for key, label in _SHORT),
+        Column("residuals", "Residuals", Kind.EXACT, title="Named residuals together"),
+        Column("lines", "Lines", Kind.NUMBER),
+    ]
+    every = [_short_row(row, statuses) for row in rows]
+    totals = []
+    for currency in sorted({row.currency for row in rows}):
+        mine = [row for row in rows if row.currency == currency]
+        totals.append(
+            Row(
+                (
+                    Cell("Total", note=currency),
+                    _difference(exact_sum(row.difference for row in mine)),
+                    Cell(exact_sum(row.source_total for row in mine)),
+                    *(Cell(exact_sum(getattr(row, key) for row in mine)) for key, _ in _SHORT),
+                    Cell(exact_sum(row.residual_total for row in mine)),
+                    Cell(sum(row.lines for row in mine)),
+                ),
+                "total",
+            )
+        )
+    return Table(
+        "sources-reconciled",
+        "Reconciliation on billed cost, source by source",
+        columns,
+        every,
+        totals,
+        empty="No bill of this period has come yet.",
+    )
+
+
+def _short_row(row: ReconciliationRow, statuses: Statuses) -> Row:
+    status, reason = statuses.get((row.source, row.billing_period), ("", ""))
+    about = [f"{row.billing_period:%b %Y}", row.currency, *([str(status)] if status else [])]
+    aside = f"{row.rejected_lines:,} put aside" if row.rejected_lines else ""
+    return Row(
+        (
+            Cell(row.source_name, note=", ".join([*_whose(row), *about])),
+            _difference(row.difference),
+            Cell(row.source_total),
+            *(Cell(getattr(row, key)) for key, _ in _SHORT),
+            Cell(row.residual_total),
+            Cell(row.lines, note=aside),
+        ),
+        title=f"{row.source_name}, {row.billing_period:%Y-%m}: {reason}" if reason else "",
+    )
+
+
+def _whose(row: ReconciliationRow) -> list[str]:
+    return [row.provider] if row.provider and row.provider not in row.source_name else []
+
+
+_SOURCE_TOTAL = "Sum over the rows as the source wrote them"
+_SHORT = (
+    ("ingested", "Ingested"),
+    ("rejected", "Rejected"),
+    ("allocated", "Allocated"),
+    ("unallocated", "Unallocated"),
+)
+
+
 def reconciliation_table(rows: Sequence[ReconciliationRow], statuses: Statuses) -> Table:
     """One row per source, billing period and currency; exact, so the totals foot to the last digit."""
     names = list(dict.fromkeys(name for row in rows for name in row.residuals))
     columns = [
         Column("source", "Source"),
+        Column("provider", "Provider"),
         Column("period", "Period"),
         Column("status", "Status"),
         Column("currency", "Currency"),
@@ -31,7 +99,7 @@ def reconciliation_table(rows: Sequence[ReconciliationRow], statuses: Statuses) 
             "source_total",
             "Source total",
             Kind.EXACT,
-            title="Sum over the rows as the source wrote them",
+            title=_SOURCE_TOTAL,
         ),
         Column("ingested", "Ingested", Kind.EXACT, title="Sum of the charge lines in the lake"),
         Column(
@@ -65,6 +133,7 @@ def _row(row: ReconciliationRow, names: Iterable[str], statuses: Statuses) -> Ro
     return Row(
         (
             Cell(row.source_name),
+            Cell(row.provider),
             Cell(f"{row.billing_period:%Y-%m}"),
             Cell(str(status), note=reason),
             Cell(row.currency),
@@ -82,6 +151,7 @@ def _total(currency: str, rows: Sequence[ReconciliationRow], names: Iterable[str
     return Row(
         (
             Cell("Total"),
+            Cell(""),
             Cell(""),
             Cell(""),
             Cell(currency),

@@ -39,7 +39,7 @@ def sources_table(rows: Sequence[SourceFreshness]) -> Table:
 def _row(source: SourceFreshness) -> Row:
     return Row(
         (
-            Cell(source.name, note=source.slug),
+            Cell(source.name, note=" · ".join(filter(None, (source.slug, source.provider)))),
             Cell(source.gives),
             Cell(source.state, tone="warning" if source.is_late else ""),
             Cell(source.newest, reason="nothing has been loaded yet"),

@@ -37,19 +37,26 @@ def reconciliation(request: HttpRequest, state: PageState) -> HttpResponse:
     every = read_reconciliation()
     month = _month(state)
     rows = [row for row in every if month in {None, row.billing_period}]
-    months = sorted({row.billing_period for row in every}, reverse=True)
+    months = {row.billing_period for row in every} | ({month} if month else set())
+    statuses = month_statuses(state.today)
     context: dict[str, Any] = {}
     if not state.format:
-        bills = provider_months(month)
+        bills = provider_months(month, rows)
+        months |= {bill.key.billing_period for bill in bills}
         context |= {
-            "sentence": providers.sentence(bills),
+            "sentence": providers.sentence(bills, anything_loaded=bool(every)),
+            "found": bills,
             "bills": providers.identity_table(bills),
+            "gaps": providers.gaps_table(bills),
+            "beside": providers.beside_table(bills),
             "parts": providers.parts_table(bills),
             "evidence": providers.evidence_table(bills),
+            "meters": providers.meters_table(bills),
+            "sources": present.sources_table(rows, statuses),
             "bridge": bridge_table(bridge(month)),
         }
-    table = present.reconciliation_table(rows, month_statuses(state.today))
-    context["months"] = [(month_text(month), f"{month:%B %Y}") for month in months]
+    table = present.reconciliation_table(rows, statuses)
+    context["months"] = [(month_text(one), f"{one:%B %Y}") for one in sorted(months, reverse=True)]
     if month and rows:
         context["focus_versions"] = VERSIONS
     return answer(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -73,7 +73,10 @@ class Discovery:
 
 @dataclass(frozen=True)
 class Reject:
-    """A row put aside. ``text`` is redacted already; ``amount`` is ``None`` where unreadable."""
+    """A row put aside. ``text`` is redacted already; ``amount`` is ``None`` where unreadable.
+
+    ``provider`` is whose charge it is, where the rows of a delivery say so.
+    """
 
     file: str
     line: int
@@ -81,6 +84,7 @@ class Reject:
     text: str
     amount: Decimal | None
     currency: str
+    provider: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,8 @@ class ChargeReading:
     cost_basis: str = ""
     is_invoiced: bool = False
     notes: tuple[str, ...] = ()
+    by_provider: Mapping[tuple[str, str], CurrencyTotal] = field(default_factory=dict)
+    """``totals`` by currency and provider, where the rows say whose charge each is; else all is the source's."""
     kind: CostKind = CostKind.BILLED
     """Whether its lines are a bill, estimated before it, or a bill's total spread by estimated usage."""
 

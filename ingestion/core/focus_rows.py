@@ -92,6 +92,13 @@ def row_currency(row: Mapping[str, str]) -> str:
     return currency if _CURRENCY.fullmatch(currency) else UNKNOWN_CURRENCY
 
 
+def row_provider(row: Mapping[str, str]) -> str:
+    """Whose charge the row is, as the engine reads it of a sound row; empty where it names nobody."""
+    names = (text_of(row, name) for name in focus.COLUMNS[0].sources)
+    found = next(filter(None, names), "")
+    return focus.PROVIDERS.get(found, found)
+
+
 def text_of(row: Mapping[str, str], name: str) -> str:
     """The trimmed text of a column, empty where there is none or it says ``null``."""
     text = (row.get(name) or "").strip()

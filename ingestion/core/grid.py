@@ -40,11 +40,12 @@ def bill_days(  # what decides a day, each by its name
     data_through: datetime | None,
     expected_every: timedelta,
     now: datetime,
+    by_month: bool = False,
 ) -> list[DayCell]:
     """The days of a bill. ``with_lines`` are those that a current load has a line for.
 
     A day whose end is younger than ``expected_every`` is due, not late. Before the first month that was
-    ever loaded nothing is expected.
+    ever loaded nothing is expected. Of a vendor that bills ``by_month`` a day without a charge is none that lacks.
     """
     found = []
     for day in days:
@@ -53,7 +54,7 @@ def bill_days(  # what decides a day, each by its name
         if first_month is None or day < first_month:
             cell = DayCell(day, DayState.OUTSIDE, "before the first bill that was loaded")
         elif data_through is not None and end <= data_through:
-            cell = _past(day, with_lines, loaded_months)
+            cell = _past(day, with_lines, loaded_months, by_month=by_month)
         elif data_through is not None and start < data_through and day in with_lines:
             cell = DayCell(day, DayState.PARTIAL, f"usage has come until {data_through:%H:%M}")
         else:
@@ -62,11 +63,17 @@ def bill_days(  # what decides a day, each by its name
     return found
 
 
-def _past(day: date, with_lines: Collection[date], loaded_months: Collection[date]) -> DayCell:
+def _past(
+    day: date, with_lines: Collection[date], loaded_months: Collection[date], *, by_month: bool
+) -> DayCell:
     if day in with_lines:
         return DayCell(day, DayState.COMPLETE, "its charge lines have come")
     if day.replace(day=1) not in loaded_months:
         return DayCell(day, DayState.MISSING, f"the bill of {day:%Y-%m} is not loaded")
+    if by_month:
+        return DayCell(
+            day, DayState.COMPLETE, "the bill of its month has come, without a charge for it"
+        )
     return DayCell(day, DayState.MISSING, "the bill has no charge line for it")
 
 

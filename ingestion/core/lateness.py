@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-EXPECTED_HOURS = 36
-"""How old the newest data of a source may be, unless its reader or an admin says otherwise: a daily bill's hours."""
+from finops.core.periods import add_months
 
+DAILY_HOURS = 36
+"""How old the newest data of a bill may be that grows day by day."""
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
@@ -28,3 +30,22 @@ def in_words(span: timedelta) -> str:
         unit, name = _DAY, "day"
     count = max(span // unit, 1)
     return f"{count} {name}" if count == 1 else f"{count} {name}s"
+
+
+def expected_hours(
+    first_came: Iterable[tuple[datetime, datetime]], *, bill_within_days: int
+) -> int:
+    """How many hours old the newest data of a bill may be, by when the bill of each month came first.
+
+    ``first_came`` are the start of each billed month and when its first delivery was loaded. A vendor that never
+    delivered a month before it was over bills whole months: the next one may take a month, and ``bill_within_days``
+    days after its end. One that did, or has not delivered yet, is expected to go on day by day.
+    """
+    found = list(first_came)
+    over = all(came.date() >= add_months(start.date(), 1) for start, came in found)
+    return (31 + bill_within_days) * 24 if found and over else DAILY_HOURS
+
+
+def bills_whole_months(hours: int) -> bool:
+    """Whether ``hours`` between data and more data are those of a vendor that bills a month at a time."""
+    return hours >= 28 * 24

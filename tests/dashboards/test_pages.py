@@ -183,7 +183,14 @@ def test_reconciliation_says_that_every_cent_is_there(alice):
     page = words(alice, "/reconciliation/")
     assert "Every cent is accounted for: 2 bills of 1 provider, 15 charge lines" in page
     rows = download(alice, "/reconciliation/?period=2026-04")
-    assert rows[1][:5] == ["AWS bill (saas-hourly)", "2026-04", "open", "USD", "102.0576"]
+    assert rows[1][:6] == [
+        "AWS bill (saas-hourly)",
+        "Amazon Web Services",
+        "2026-04",
+        "open",
+        "USD",
+        "102.0576",
+    ]
     assert rows[1][rows[0].index("Difference")] == "0"
     assert "write it as YYYY-MM" in words(alice, "/reconciliation/?period=7d", 400)
 
@@ -272,7 +279,7 @@ def test_an_empty_house_says_how_to_fill_it(db, on_30_april, as_person):
         (f"/tenants/acme/?{APRIL}&compare=previous", 32),
         (f"/tenants/acme/services/?{APRIL}&category=Compute", 14),
         (f"/tenants/acme/lines/?{APRIL}", 16),
-        ("/reconciliation/", 13),
+        ("/reconciliation/", 14),
         ("/data-health/", 37),
     ],
 )
