@@ -10,9 +10,10 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from allocation.changes import booked_in, changes_since_close
 from allocation.core.figures import Slice
 from allocation.past import PastGoneError
-from allocation.reported import ReportedError, booked_in, changes_since_close
+from allocation.reported import ReportedError
 from allocation.selectors import currency_notes, filter_choices
 from dashboards.context import last_whole_day
 from dashboards.coverage import Coverage

@@ -14,9 +14,9 @@ from dashboards.tables import Cell, Column, Kind, Row, Table
 from finops.core.amounts import exact_sum
 
 if TYPE_CHECKING:
+    from allocation.changes import Booked, Change
     from allocation.close_models import PriorPeriodAdjustment, RevenueAdjustment
     from allocation.core.figures import Metric, Slice
-    from allocation.reported import Booked, Change
 
 _MOST_NOTES = 3
 

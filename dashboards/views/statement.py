@@ -10,10 +10,11 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import path, reverse
 from django.views.decorators.vary import vary_on_headers
 
+from allocation.changes import changes_since_close
 from allocation.core.closing import PRIOR_PERIOD
 from allocation.core.figures import Statement
 from allocation.core.pnl import Verdict
-from allocation.reported import adjustments, changes_since_close
+from allocation.reported import adjustments
 from allocation.selectors import services as service_rows
 from allocation.selectors import statement as read_statement
 from allocation.selectors import unallocated_cost, untagged_resources
