@@ -192,10 +192,10 @@ def _book_revenue(through: date, *, why: str) -> int:
     now, into = clock.now(), first_open(through)
     RevenueAdjustment.objects.bulk_create(
         RevenueAdjustment(
-            service_month=at.key.month,
+            service_month=key.month,
             booked_month=into,
-            tenant_id=at.key.tenant_id,
-            currency=at.key.currency,  # type: ignore[union-attr]  # a RevenueKey
+            tenant_id=key.tenant_id,
+            currency=key.currency,
             quote=at.quote,
             rate=plain(at.rate),
             amount=amounts[0],
@@ -203,6 +203,7 @@ def _book_revenue(through: date, *, why: str) -> int:
             made_at=now,
         )
         for at, amounts in sorted(left.items())
+        for key in [RevenueKey(*at.key)]  # type: ignore[arg-type]  # a RevenueKey already
     )
     return len(left)
 

@@ -79,14 +79,21 @@ class Rates:
         """Costs at the rates of their months; what an invoice was paid above or below it is apart."""
         found: dict[AtRate, Amounts] = {}
         for key, amounts in costs.items():
-            quote, rate = self._rate(key.month, key.billing_currency)
-            paid = self.settled.get((key.month, key.source_id, key.billing_currency))
-            if paid is not None and not rate:
-                rate, paid = paid, None  # without a rate of the month the payment's is the only one
+            quote, rate, above = self.of_row(key.month, key.source_id, key.billing_currency)
             found[AtRate(key, quote, rate)] = amounts
-            if paid is not None and paid != rate:
-                found[AtRate(key, quote, EXACT.subtract(paid, rate), True)] = amounts
+            if above:
+                found[AtRate(key, quote, above, True)] = amounts
         return found
+
+    def of_row(self, month: date, source_id: int, currency: str) -> tuple[str, Decimal, Decimal]:
+        """The currency it is told in, the rate of the month, and what it was paid above that (or, below 0, under)."""
+        quote, rate = self._rate(month, currency)
+        paid = self.settled.get((month, source_id, currency))
+        if paid is None:
+            return quote, rate, ZERO
+        if not rate:
+            return quote, paid, ZERO  # without a rate of the month the payment's is the only one
+        return quote, rate, EXACT.subtract(paid, rate)
 
     def of_revenue(self, revenue: Mapping[RevenueKey, Amounts]) -> dict[AtRate, Amounts]:
         """Revenue at the rates of its months."""
