@@ -203,7 +203,7 @@ def _book_revenue(through: date, *, why: str) -> int:
             made_at=now,
         )
         for at, amounts in sorted(left.items())
-        for key in [RevenueKey(*at.key)]  # type: ignore[arg-type]  # a RevenueKey already
+        for key in [RevenueKey(*at.key)]
     )
     return len(left)
 

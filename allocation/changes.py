@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
+from allocation.by_month import borne_by_month, changes_by_month, own_by_month
 from allocation.core.figures import Slice
 from allocation.core.pnl import Pnl
-from allocation.facts import borne_by_month, changes_by_month, own_by_month
 from allocation.reported import Close, closes, months_borne
 from finops.core.periods import Window, add_months, month_text, parse_month
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from django.conf import settings
 
 from allocation import books
+from allocation.by_month import borne_by_month, changes_by_month, own_by_month
 from allocation.close_models import (
     ClosedMonth,
     PriorPeriodAdjustment,
@@ -19,13 +20,7 @@ from allocation.core.closing import is_closed
 from allocation.core.figures import Basis, Slice
 from allocation.core.pnl import Pnl, add_pnls
 from allocation.currencies import CurrencyNotes
-from allocation.facts import (
-    borne_by_month,
-    changes_by_month,
-    currency_notes,
-    own_by_month,
-    pnls_by_tenant,
-)
+from allocation.facts import currency_notes, pnls_by_tenant
 from allocation.models import PnlMonth, RecognisedRevenue
 from allocation.month_close import stored_digest
 from finops.core.amounts import exact_sum

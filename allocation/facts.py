@@ -102,7 +102,7 @@ def _in_one_currency(
     revenue = partial(revenue_facts, by_tenant=by_tenant, name=name)
     booked: tuple[Iterable[CostFact], Iterable[RevenueFact]] = ((), ())
     if slice_.basis == "reported":
-        booked = _booked(slice_, granularity, by_tenant=by_tenant, name=name)
+        booked = booked_facts(slice_, granularity, by_tenant=by_tenant, name=name)
     return (
         chain(
             in_one_currency(slice_, granularity, costs, foreign),
@@ -114,7 +114,7 @@ def _in_one_currency(
     )
 
 
-def _booked(
+def booked_facts(
     slice_: Slice,
     granularity: Granularity | None,
     *,
@@ -131,40 +131,6 @@ def _booked(
             slice_, granularity, by_tenant=by_tenant, name=name, of=revenue
         ),
     )
-
-
-def own_by_month(slice_: Slice) -> dict[str, Pnl]:
-    """The P&L of each month without what it bears of earlier ones: as reported where it is closed, else as it is."""
-    mine = replace(slice_, basis="reported")
-    foreign = foreign_currencies(slice_.currency)
-
-    def costs(part: Slice, by: Granularity | None) -> Iterable[CostFact]:
-        return without_non_production(part, by, partial(cost_facts, by_tenant=False))
-
-    return _by_column(
-        chain(
-            in_one_currency(mine, "month", costs, foreign),
-            settled_parts(mine, "month", costs, foreign),
-        ),
-        in_one_currency(mine, "month", partial(revenue_facts, by_tenant=False), foreign),
-    )
-
-
-def changes_by_month(slice_: Slice) -> dict[str, Pnl]:
-    """What became known of each closed month since its close, by that month, at the rates that it was booked at."""
-    return _by_column(
-        *_booked(slice_, "month", by_tenant=False, cost="cost_month", revenue="service_month")
-    )
-
-
-def borne_by_month(slice_: Slice) -> dict[str, Pnl]:
-    """What each month of the slice bears of earlier, closed ones."""
-    return _by_column(*_booked(slice_, "month", by_tenant=False))
-
-
-def _by_column(costs: Iterable[CostFact], revenue: Iterable[RevenueFact]) -> dict[str, Pnl]:
-    found = build_pnls(costs, revenue, (), below_line=below_the_line())
-    return {column: pnl for (_, column), pnl in found.items()}
 
 
 def without_non_production(

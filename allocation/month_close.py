@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import transaction
 
 from allocation import books, facts
+from allocation.by_month import own_by_month
 from allocation.checklist import checklist
 from allocation.close_models import (
     Books,
@@ -268,7 +269,7 @@ def reopen_month(*, month: date, actor: User, reason: str) -> ClosedMonth:
 def _figures(month: date) -> Pnl:
     """Cost and revenue of the margin, other currencies converted."""
     slice_ = Slice(window=Window.of_month(month), currency=settings.REPORTING_CURRENCY)
-    return facts.own_by_month(slice_).get(month_text(month), Pnl())
+    return own_by_month(slice_).get(month_text(month), Pnl())
 
 
 def stored_digest(closed: ClosedMonth) -> str:

@@ -231,9 +231,13 @@ def closes(window: Window) -> list[Close]:
     ]
 
 
-def adjustments(slice_: Slice, limit: int | None = None) -> list[PriorPeriodAdjustment]:
-    """The adjustments of cost that months of the slice bear, in every currency, newest first."""
-    rows = PriorPeriodAdjustment.objects.filter(**_months_in(slice_.window, "booked_month"))
+def adjustments(
+    slice_: Slice, limit: int | None = None, *, is_exchange: bool = False
+) -> list[PriorPeriodAdjustment]:
+    """The adjustments of cost that months of the slice bear, or their exchange differences; newest first."""
+    rows = PriorPeriodAdjustment.objects.filter(
+        **_months_in(slice_.window, "booked_month"), is_exchange=is_exchange
+    )
     mine = _narrowed(rows, slice_).select_related("tenant")
     return list(mine.order_by("-made_at", "-pk")[:limit])
 

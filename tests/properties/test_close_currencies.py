@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from allocation import books
+from allocation.by_month import changes_by_month, own_by_month
 from allocation.close_models import ClosedMonth
 from allocation.core.closing import (
     AtRate,
@@ -20,7 +21,7 @@ from allocation.core.closing import (
     worth,
 )
 from allocation.core.figures import Slice
-from allocation.facts import changes_by_month, own_by_month, pnls_by_tenant
+from allocation.facts import pnls_by_tenant
 from allocation.month_close import reopen_month, stored_digest
 from finops import clock
 from finops.core.amounts import EXACT, exact_sum
