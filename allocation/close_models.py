@@ -146,7 +146,9 @@ class FrozenRate(models.Model):
     closed = models.ForeignKey(ClosedMonth, on_delete=models.CASCADE, related_name="rates")
     base = models.CharField(max_length=3)
     quote = models.CharField(max_length=3)
-    rate = models.CharField(max_length=60, help_text="Exact decimal text.")
+    rate = models.CharField(
+        max_length=60, help_text="Exact decimal text; 0: none was known, the amounts are left out."
+    )
     source = models.CharField(max_length=200, help_text="Where it came from, and of which days.")
 
     class Meta:
@@ -158,8 +160,74 @@ class FrozenRate(models.Model):
         return f"{self.closed.month:%Y-%m} {self.base}/{self.quote} {self.rate}"
 
 
-class PriorPeriodAdjustment(ReportedKey):
+class FrozenSettlement(models.Model):
+    """The rate that an invoice was known to be paid at when a month was closed: its amounts count at it."""
+
+    closed = models.ForeignKey(ClosedMonth, on_delete=models.CASCADE, related_name="settlements")
+    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="+", db_index=False)
+    base = models.CharField(max_length=3)
+    quote = models.CharField(max_length=3)
+    rate = models.CharField(max_length=60, help_text="Exact decimal text.")
+    supplier = models.CharField(max_length=100)
+    invoice_id = models.CharField(max_length=100)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["closed", "source"], name="one_frozen_settlement")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.closed.month:%Y-%m} {self.invoice_id} {self.base}/{self.quote} {self.rate}"
+
+
+class LateRate(models.Model):
+    """The rate of a closed month that froze after its close: of a currency that had none then."""
+
+    closed = models.ForeignKey(
+        ClosedMonth,
+        on_delete=models.CASCADE,
+        related_name="late_rates",
+        help_text="The close that the month was closed by; opening it again forgets the rate.",
+    )
+    month = models.DateField()
+    base = models.CharField(max_length=3)
+    quote = models.CharField(max_length=3)
+    rate = models.CharField(max_length=60, help_text="Exact decimal text.")
+    source = models.CharField(max_length=200, help_text="Where it came from, and of which days.")
+    frozen_at = models.DateTimeField(help_text="When (UTC).")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["closed", "month", "base", "quote"], name="one_late_rate"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m} {self.base}/{self.quote} {self.rate}"
+
+
+class AtRate(models.Model):
+    """The rate that an adjustment was booked at, for good."""
+
+    quote = models.CharField(max_length=3, help_text="The currency that the rate converts into.")
+    rate = models.CharField(
+        max_length=60,
+        help_text="Exact decimal text: that of the month it belongs to; 0 while none is known.",
+    )
+
+    class Meta:
+        abstract = True
+
+
+class PriorPeriodAdjustment(ReportedKey, AtRate):
     """What became known of a closed month's cost, booked in the first month that was open then."""
+
+    is_exchange = models.BooleanField(
+        "exchange difference",
+        default=False,
+        help_text="No amount more: these amounts stand already, and the rate is what they are worth more or less.",
+    )
 
     cost_month = models.DateField(help_text="The closed month that the cost belongs to.")
     booked_month = models.DateField(help_text="The open month that bears it in the books.")
@@ -180,7 +248,7 @@ class PriorPeriodAdjustment(ReportedKey):
         return f"{self.cost_month:%Y-%m} in {self.booked_month:%Y-%m} {self.effective_cost}"
 
 
-class RevenueAdjustment(models.Model):
+class RevenueAdjustment(AtRate):
     """What became known of a closed month's revenue, booked in the first month that was open then."""
 
     service_month = models.DateField(help_text="The closed month that the revenue belongs to.")
@@ -212,6 +280,7 @@ class GlAccount(models.Model):
         PAYABLE = "payable", "payable: credited with invoiced bills"
         ACCRUED = "accrued", "accrued liability: credited until the invoice comes"
         PREPAID = "prepaid", "prepaid: what is billed and not yet effective cost"
+        EXCHANGE = "exchange", "exchange differences: what invoices paid at another rate cost more"
         ROUNDING = "rounding", "rounding: cents left by rounding lines"
         SUSPENSE = "suspense", "suspense: where no other row matches"
 

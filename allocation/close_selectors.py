@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from django.conf import settings
-from django.db.models import DateField, Sum
-from django.db.models.functions import TruncMonth
 
 from allocation import books
+from allocation.by_month import borne_by_month, changes_by_month, own_by_month
 from allocation.close_models import (
     ClosedMonth,
     PriorPeriodAdjustment,
@@ -20,12 +19,12 @@ from allocation.close_models import (
 from allocation.core.closing import is_closed
 from allocation.core.figures import Basis, Slice
 from allocation.core.pnl import Pnl, add_pnls
-from allocation.facts import pnls_by_tenant
+from allocation.currencies import CurrencyNotes
+from allocation.facts import currency_notes, pnls_by_tenant
 from allocation.models import PnlMonth, RecognisedRevenue
 from allocation.month_close import stored_digest
-from allocation.reported import beside
-from finops.core.amounts import ZERO
-from finops.core.periods import Window, add_months, month_start
+from finops.core.amounts import exact_sum
+from finops.core.periods import Window, add_months, month_start, month_text
 from ingestion.selectors import month_statuses
 
 
@@ -33,9 +32,9 @@ from ingestion.selectors import month_statuses
 class MonthState:
     """One month with its bills' states and, where it is closed, by whom and what it reported.
 
-    ``cost`` is the cost of the margin on effective cost in the reporting currency, and so is ``revenue``: as
-    reported where the month is closed, as it is now where it is open; ``changed`` is what became known since the
-    close.
+    ``cost`` is the cost of the margin on effective cost in the reporting currency, other currencies converted, and so
+    is ``revenue``: as reported where the month is closed, as it is now where it is open; ``changed`` is what became
+    known since the close. What a month bears of earlier ones is in none of them.
     """
 
     month: date
@@ -71,72 +70,97 @@ def months_with_figures() -> list[date]:
     return sorted(found, reverse=True)
 
 
-def month_states(months: list[date], *, today: date) -> list[MonthState]:
-    """The states of ``months``, in their order, in a fixed number of queries."""
+def month_states(months: list[date], *, today: date, reach: date | None = None) -> list[MonthState]:
+    """The states of ``months``, in their order, in a fixed number of queries.
+
+    ``reach`` is the last day whose cost has come: the running month's figures, revenue too, end with it.
+    """
     through = books.closed_through()
     bills: dict[date, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for (_, period), (status, _) in month_statuses(today).items():
         bills[period][status.value] += 1
     standing = ClosedMonth.objects.filter(reopened_at__isnull=True).select_related("closed_by")
     closes = {row.month: row for row in standing}
-    about = {"billing_currency": settings.REPORTING_CURRENCY}
-
-    def sums(rows: object, month: str) -> dict[date, Decimal]:
-        mine = rows.filter(**about).exclude(charge_category__in=beside())  # type: ignore[attr-defined]  # either table
-        return dict(mine.order_by().values_list(month).annotate(total=Sum("effective_cost")))
-
-    now = sums(PnlMonth.objects.filter(month__in=months), "month")
-    changed = sums(PriorPeriodAdjustment.objects.all(), "cost_month")
-    revenue, revenue_changed = _revenue(months)
+    own, changed = _figures(months, today=today, reach=reach)
+    none = Pnl()
 
     def state(month: date) -> MonthState:
         close = closes.get(month)
-        closed = is_closed(month, through)
+        column = month_text(month)
+        then, since = own.get(column, none), changed.get(column, none)
         return MonthState(
             month=month,
             is_over=today >= add_months(month, 1),
-            is_closed=closed,
+            is_closed=is_closed(month, through),
             bills=dict(bills.get(month, {})),
             closed_by=close.closed_by.get_username() if close else "",
             closed_at=close.closed_at if close else None,
-            cost=close.cost if close else ZERO if closed else now.get(month, ZERO),
-            changed=changed.get(month, ZERO),
-            revenue=close.revenue if close else ZERO if closed else revenue.get(month, ZERO),
-            revenue_changed=revenue_changed.get(month, ZERO),
+            cost=then.cost,
+            changed=since.cost,
+            revenue=then.revenue,
+            revenue_changed=since.revenue,
         )
 
     return [state(month) for month in months]
 
 
-def _revenue(months: list[date]) -> tuple[dict[date, Decimal], dict[date, Decimal]]:
-    """Revenue as it is now, and what became known of closed months, by month."""
+def _figures(
+    months: list[date], *, today: date, reach: date | None
+) -> tuple[dict[str, Pnl], dict[str, Pnl]]:
+    """What each month reports or has, and what became known of it since its close."""
     if not months:
         return {}, {}
-    own = settings.REPORTING_CURRENCY
-    live = (
-        RecognisedRevenue.objects.filter(
-            currency=own, day__gte=min(months), day__lt=add_months(max(months), 1)
-        )
-        .order_by()
-        .annotate(month=TruncMonth("day", output_field=DateField()))
-        .values_list("month")
-        .annotate(total=Sum("amount"))
+    whole = Slice(
+        window=Window(min(months), add_months(max(months), 1)),
+        currency=settings.REPORTING_CURRENCY,
+        basis="reported",
     )
-    changed = (
-        RevenueAdjustment.objects.filter(currency=own)
-        .order_by()
-        .values_list("service_month")
-        .annotate(total=Sum("amount"))
-    )
-    return dict(live), dict(changed)
+    running = month_start(today)
+    if running not in months:
+        return own_by_month(whole), changes_by_month(whole)
+    # The running month ends with the last day whose cost has come, for revenue, too.
+    own: dict[str, Pnl] = {}
+    parts = [Window(whole.window.start, running)] if whole.window.start < running else []
+    if so_far := window_so_far(running, today=today, reach=reach):
+        parts.append(so_far)
+    if add_months(running, 1) < whole.window.end:
+        parts.append(Window(add_months(running, 1), whole.window.end))
+    for part in parts:
+        own |= own_by_month(replace(whole, window=part))
+    return own, changes_by_month(whole)
 
 
-def month_figures(month: date, basis: Basis = "reported") -> Pnl:
-    """The company's P&L of the month: as it is, or will be, reported with what it bears of earlier months, or as
-    the ledger has it now.
+def window_so_far(month: date, *, today: date, reach: date | None) -> Window | None:
+    """The days of ``month`` that figures can be told of: all once it is over, before that through ``reach``, the last
+    day whose cost has come; ``None`` where there is none yet.
     """
-    slice_ = Slice(window=Window.of_month(month), currency=settings.REPORTING_CURRENCY, basis=basis)
+    whole = Window.of_month(month)
+    if today >= whole.end:
+        return whole
+    if reach is None or reach < month:
+        return None
+    return Window(month, min(whole.end, reach + timedelta(days=1)))
+
+
+def month_figures(window: Window, basis: Basis = "reported") -> Pnl:
+    """The company's P&L of a month, or of its days so far: as it is, or will be, reported with what it bears of earlier
+    months, or as the ledger has it now.
+    """
+    slice_ = Slice(window=window, currency=settings.REPORTING_CURRENCY, basis=basis)
     return add_pnls(pnls_by_tenant(slice_).values())
+
+
+def borne_revenue(window: Window) -> Decimal:
+    """What of the month's reported revenue is that of earlier months, booked in it."""
+    slice_ = Slice(window=window, currency=settings.REPORTING_CURRENCY, basis="reported")
+    return exact_sum(pnl.revenue for pnl in borne_by_month(slice_).values())
+
+
+def month_currencies(window: Window) -> CurrencyNotes:
+    """What of the month's reported figures was converted, at which rates, and what could not be."""
+    return currency_notes(
+        Slice(window=window, currency=settings.REPORTING_CURRENCY, basis="reported")
+    )
 
 
 def close_of(month: date) -> ClosedMonth | None:

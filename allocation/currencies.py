@@ -1,7 +1,8 @@
 """Amounts of other currencies in the reporting currency: the rates of a month, in one place, and what has none.
 
-An open month has the average of its published days, a closed month the rates that were frozen at its close. Where a
-rate is missing nothing is added, and ``CurrencyNotes.missing`` names what is left out.
+An open month has the average of its published days, a closed month the rates that were frozen at its close, and for a
+currency that had none then the one that froze when its first amount came. Where a rate is missing nothing is added, and
+``CurrencyNotes.missing`` names what is left out.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from django.conf import settings
 from django.db.models import Sum
 
 from allocation import books
-from allocation.core.figures import Granularity, Slice
+from allocation.close_models import FrozenRate
+from allocation.core.figures import Basis, Granularity, Slice
 from allocation.core.pnl import CostFact, RevenueFact, UncertainFact
-from allocation.frozen_rates import frozen
+from allocation.frozen_rates import rates_of_closed, settlements_of_closed
 from finops import clock
 from finops.core.amounts import EXACT, ZERO
 from finops.core.fx import MissingRateError, MonthRate, month_average
@@ -61,21 +63,22 @@ class CurrencyNotes:
 
 
 def rates_for(
-    months: Sequence[date], currencies: Collection[str], to: str
+    months: Sequence[date], currencies: Collection[str], to: str, *, basis: Basis = "restated"
 ) -> dict[tuple[date, str], MonthRate]:
     """Month and currency → its rate into ``to``; a pair without a rate is not in it.
 
-    The one place that knows whether a month's rates are frozen.
+    The one place that knows whether a month's rates are frozen. On the ``basis`` "reported" a closed month has only
+    the rates that it was closed with.
     """
     through = books.closed_through()
     found: dict[tuple[date, str], MonthRate] = {}
     open_months = [month for month in months if through is None or month > through]
-    for month in set(months) - set(open_months):
-        for (base, quote), rate in frozen(month).items():
-            if quote == to and base in currencies:
-                found[month, base] = MonthRate(
-                    base, quote, month, rate, 1, month, month, False, "frozen at the close"
-                )
+    closed = set(months) - set(open_months)
+    if closed and currencies:
+        known = rates_of_closed(closed, to, at_close=basis == "reported")
+        for (month, base), one in known.items():
+            if base in currencies:
+                found[month, base] = frozen_rate(month, base, to, one.rate, is_late=one.is_late)
     if not open_months or not currencies:
         return found
     quotes = quotes_of(open_months, {*currencies, to})
@@ -89,11 +92,25 @@ def rates_for(
     return found
 
 
+def frozen_rate(
+    month: date, base: str, quote: str, rate: Decimal, *, is_late: bool = False
+) -> MonthRate:
+    """A closed month's rate as months' rates are told."""
+    when = (
+        "frozen after the close, when the first amount came" if is_late else "frozen at the close"
+    )
+    return MonthRate(base, quote, month, rate, 1, month, month, False, when)
+
+
 def foreign_currencies(currency: str) -> list[str]:
-    """The currencies that any bill or revenue has beside ``currency``; one query."""
+    """The currencies that any bill, revenue or report has beside ``currency``; one query."""
     bills = LoadTotal.objects.exclude(billing_currency=currency).order_by()
     revenue = RevenueRow.objects.exclude(currency=currency).order_by()
-    both = bills.values_list("billing_currency").union(revenue.values_list("currency"))
+    # A revenue row that changed its currency since, and a bill that retention removed.
+    frozen = FrozenRate.objects.exclude(base=currency).order_by()
+    both = bills.values_list("billing_currency").union(
+        revenue.values_list("currency"), frozen.values_list("base")
+    )
     return sorted(name for (name,) in both)
 
 
@@ -104,7 +121,7 @@ def in_one_currency(
     yield from read(slice_, granularity)
     if not foreign:
         return
-    rates = rates_for(_months(slice_), foreign, slice_.currency)
+    rates = rates_for(_months(slice_), foreign, slice_.currency, basis=slice_.basis)
     for currency in foreign:
         for fact in read(replace(slice_, currency=currency), granularity or "month"):
             rate = rates.get((_month_of(fact.column), currency))
@@ -124,30 +141,46 @@ def settled_parts(
 
 
 def settled_slices(slice_: Slice) -> Iterable[tuple[Slice, Decimal]]:
-    """Each month of each settled invoice, and by how much the rate paid is above the average that converts it.
+    """Each month of each settled invoice, and by how much the rate paid is above the one that converts the month.
 
-    Where no average is known nothing was converted, and the whole rate paid is the difference.
+    Where no rate of the month is known nothing was converted, and the whole rate paid is the difference. A closed
+    month on the basis "reported" knows the settlements of its close, and no later ones.
     """
-    sources = [one for one in settled_sources() if one.settled_currency == slice_.currency]
-    if not sources:
+    found = list(settlements(slice_))
+    if not found:
         return
-    currencies = {one.currency for one in sources}
-    rates = rates_for(_months(slice_), currencies, slice_.currency)
+    currencies = {one.currency for _, one in found}
+    rates = rates_for(_months(slice_), currencies, slice_.currency, basis=slice_.basis)
     window = slice_.window
-    for one in sources:
-        for month in set(_months(slice_)) & set(one.months):
-            average = rates.get((month, one.currency))
-            difference = EXACT.subtract(one.rate, average.rate if average else ZERO)
-            if difference:
-                days = Window(max(month, window.start), min(add_months(month, 1), window.end))
-                part = replace(
-                    slice_,
-                    window=days,
-                    currency=one.currency,
-                    sources=(one.source_id,),
-                    basis="restated",
-                )
-                yield part, difference
+    for month, one in found:
+        average = rates.get((month, one.currency))
+        difference = EXACT.subtract(one.rate, average.rate if average else ZERO)
+        if difference:
+            days = Window(max(month, window.start), min(add_months(month, 1), window.end))
+            yield (
+                replace(slice_, window=days, currency=one.currency, sources=(one.source_id,)),
+                difference,
+            )
+
+
+def settlements(slice_: Slice) -> Iterable[tuple[date, SettledSource]]:
+    """The months of the slice with the invoices that count in them at the rate that was paid."""
+    months = _months(slice_)
+    closed: list[date] = []
+    if slice_.basis == "reported":
+        through = books.closed_through()
+        closed = [month for month in months if through is not None and month <= through]
+        for month, held in settlements_of_closed(closed).items() if closed else ():
+            for one in held:
+                if one.settled_currency == slice_.currency:
+                    yield month, one
+    live = sorted(set(months) - set(closed))
+    if not live:
+        return
+    for one in settled_sources():
+        if one.settled_currency == slice_.currency:
+            for month in sorted(set(live) & set(one.months)):
+                yield month, one
 
 
 def _converted(fact: _Fact, rate: Decimal, granularity: Granularity | None) -> _Fact:
@@ -163,8 +196,16 @@ def _months(slice_: Slice) -> list[date]:
     return list(slice_.window.each_month())
 
 
-def notes(slice_: Slice, costs: _Read[CostFact], revenue: _Read[RevenueFact]) -> CurrencyNotes:
-    """What of the slice's window was converted, and what could not be."""
+def notes(
+    slice_: Slice,
+    costs: _Read[CostFact],
+    revenue: _Read[RevenueFact],
+    booked: Iterable[Converted | Missing] = (),
+) -> CurrencyNotes:
+    """What of the slice's window was converted, and what could not be.
+
+    ``booked`` is the same of what the window bears of earlier months, whose rates are those of these months.
+    """
     foreign = foreign_currencies(slice_.currency)
     if not foreign:
         return CurrencyNotes()
@@ -179,28 +220,31 @@ def notes(slice_: Slice, costs: _Read[CostFact], revenue: _Read[RevenueFact]) ->
             key = _month_of(part.column), currency
             earned[key] = EXACT.add(earned[key], part.amount)
     keys = sorted({*spent, *earned})
-    rates = rates_for(_months(slice_), foreign, slice_.currency)
-    found = [
-        (key, spent.get(key, ZERO), earned.get(key, ZERO))
-        for key in keys
-        if spent.get(key) or earned.get(key)
-    ]
-    settled = [
-        one
-        for one in settled_sources()
-        if one.settled_currency == slice_.currency
-        and any(currency == one.currency for (_, currency), _, _ in found)
-    ]
-    without = [(key, cost, earning) for key, cost, earning in found if key not in rates]
-    paid = _paid(slice_, costs) if without and settled else {}
-    missing = [
-        Missing(key[1], key[0], EXACT.subtract(cost, paid.get(key, ZERO)), earning)
-        for key, cost, earning in without
-    ]
+    rates = rates_for(_months(slice_), foreign, slice_.currency, basis=slice_.basis)
+    found: list[Converted | Missing] = [*booked]
+    paid = _paid(slice_, costs) if any(key not in rates for key in keys) else {}
+    for key in keys:
+        cost_, revenue_ = spent.get(key, ZERO), earned.get(key, ZERO)
+        if not cost_ and not revenue_:
+            continue
+        if key in rates:
+            found.append(Converted(rates[key], cost_, revenue_))
+        else:
+            left = EXACT.subtract(cost_, paid.get(key, ZERO))
+            if left or revenue_:
+                found.append(Missing(key[1], key[0], left, revenue_))
+    names = {currency for (_, currency) in keys}
+    names |= {one.rate.base if isinstance(one, Converted) else one.currency for one in found}
+    settled = {one.source_id: one for _, one in settlements(slice_) if one.currency in names}
     return CurrencyNotes(
-        converted=tuple(Converted(rates[key], *rest) for key, *rest in found if key in rates),
-        missing=tuple(one for one in missing if one.cost or one.revenue),
-        settled=tuple(settled),
+        converted=_merged(one for one in found if isinstance(one, Converted)),
+        missing=tuple(
+            sorted(
+                (one for one in found if isinstance(one, Missing)),
+                key=lambda one: (one.month, one.currency),
+            )
+        ),
+        settled=tuple(settled.values()),
     )
 
 
@@ -212,6 +256,22 @@ def _paid(slice_: Slice, costs: _Read[CostFact]) -> dict[tuple[date, str], Decim
             key = _month_of(cost.column), part.currency
             found[key] = EXACT.add(found[key], cost.amount)
     return found
+
+
+def _merged(found: Iterable[Converted]) -> tuple[Converted, ...]:
+    """One line for each month, currency and rate: what the month has, and what a later one bears of it."""
+    sums: dict[tuple[date, str, Decimal], Converted] = {}
+    for one in found:
+        key = one.rate.month, one.rate.base, one.rate.rate
+        held = sums.get(key)
+        sums[key] = (
+            one
+            if held is None
+            else Converted(
+                held.rate, EXACT.add(held.cost, one.cost), EXACT.add(held.revenue, one.revenue)
+            )
+        )
+    return tuple(one for _, one in sorted(sums.items()) if one.cost or one.revenue)
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,11 @@ from allocation.core.pnl import (
     build_pnls,
 )
 from allocation.currencies import (
+    Converted,
     CurrencyNotes,
+    Missing,
     foreign_currencies,
+    frozen_rate,
     in_one_currency,
     notes,
     settled_parts,
@@ -96,14 +99,37 @@ def _in_one_currency(
     def costs(part: Slice, by: Granularity | None) -> Iterable[CostFact]:
         return without_non_production(part, by, partial(cost_facts, by_tenant=by_tenant, name=name))
 
-    revenue = partial(_revenue_facts, by_tenant=by_tenant, name=name)
+    revenue = partial(revenue_facts, by_tenant=by_tenant, name=name)
+    booked: tuple[Iterable[CostFact], Iterable[RevenueFact]] = ((), ())
+    if slice_.basis == "reported":
+        booked = booked_facts(slice_, granularity, by_tenant=by_tenant, name=name)
     return (
         chain(
             in_one_currency(slice_, granularity, costs, foreign),
             settled_parts(slice_, granularity, costs, foreign),
+            booked[0],
         ),
-        in_one_currency(slice_, granularity, revenue, foreign),
+        chain(in_one_currency(slice_, granularity, revenue, foreign), booked[1]),
         in_one_currency(slice_, granularity, uncertain_facts, foreign) if bounds else (),
+    )
+
+
+def booked_facts(
+    slice_: Slice,
+    granularity: Granularity | None,
+    *,
+    by_tenant: bool,
+    name: str | None = None,
+    cost: reported.CostMonth = "booked_month",
+    revenue: reported.RevenueMonth = "booked_month",
+) -> tuple[Iterable[CostFact], Iterable[RevenueFact]]:
+    """The adjustments that the slice's months bear, or that became known of them."""
+    read = partial(reported.adjustment_facts, by_tenant=by_tenant, name=name, of=cost)
+    return (
+        without_non_production(slice_, granularity, read),
+        reported.revenue_adjustment_facts(
+            slice_, granularity, by_tenant=by_tenant, name=name, of=revenue
+        ),
     )
 
 
@@ -137,8 +163,20 @@ def currency_notes(slice_: Slice) -> CurrencyNotes:
     return notes(
         slice_,
         partial(cost_facts, by_tenant=False),
-        partial(_revenue_facts, by_tenant=False),
+        partial(revenue_facts, by_tenant=False),
+        _booked_notes(slice_) if slice_.basis == "reported" else (),
     )
+
+
+def _booked_notes(slice_: Slice) -> Iterable[Converted | Missing]:
+    for one in reported.adjusted(slice_):
+        if one.rate:
+            rate = frozen_rate(
+                one.month, one.currency, slice_.currency, one.rate, is_late=one.is_late
+            )
+            yield Converted(rate, one.cost, one.revenue)
+        else:
+            yield Missing(one.currency, one.month, one.cost, one.revenue)
 
 
 def ledger(slice_: Slice) -> QuerySet[LedgerDay] | QuerySet[LedgerMonth]:
@@ -213,7 +251,10 @@ def uncertain_currencies(window: Window) -> list[str]:
 def cost_facts(
     slice_: Slice, granularity: Granularity | None, *, by_tenant: bool, name: str | None = None
 ) -> Iterable[CostFact]:
-    """The slice's cost by column, category and confidence, and by tenant or under ``name``."""
+    """The slice's cost by column, category and confidence, and by tenant or under ``name``.
+
+    Without what its months bear of earlier ones (``reported.adjustment_facts``).
+    """
     if slice_.basis == "reported":
         yield from reported.cost_facts(slice_, granularity, by_tenant=by_tenant, name=name)
         if live := reported.open_part(slice_):
@@ -265,13 +306,14 @@ def _cost_rows(slice_: Slice, granularity: Granularity | None) -> Iterable[Any]:
         yield pnl_days(replace(slice_, window=edge))
 
 
-def _revenue_facts(
+def revenue_facts(
     slice_: Slice, granularity: Granularity | None, *, by_tenant: bool, name: str | None = None
 ) -> Iterable[RevenueFact]:
+    """The slice's recognised revenue by column, and by tenant or under ``name``."""
     if slice_.basis == "reported":
         yield from reported.revenue_facts(slice_, granularity, by_tenant=by_tenant, name=name)
         if live := reported.open_part(slice_):
-            yield from _revenue_facts(live, granularity, by_tenant=by_tenant, name=name)
+            yield from revenue_facts(live, granularity, by_tenant=by_tenant, name=name)
         return
     rows = revenue_days(slice_).filter(currency=slice_.currency)
     grouped = _grouped(rows, granularity, "day", ["tenant_id"] if by_tenant else [])

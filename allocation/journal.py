@@ -1,4 +1,4 @@
-"""The journal of a closed month, from what was reported and the account map."""
+"""The journal of a closed month, from what was reported and the account map, in the reporting currency."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from allocation.close_models import (
     ReportedBill,
     ReportedPnl,
 )
-from allocation.core.journal import AccountRule, Bill, CostLine, JournalLine, build_journal
-from finops.core.amounts import EXACT, ZERO
+from allocation.closed_rates import reported_rates
+from allocation.core.journal import AccountRule, Bill, CostLine, JournalLine, Worth, build_journal
+from finops.core.amounts import EXACT, ZERO, plain
 from finops.core.periods import month_text
 from finops.models import Tenant
 from ingestion.models import Source
 
 _DAY_ONE = date(1, 1, 1)
 _MOST_ERRORS = 5
-Key = tuple[int, date, str]
-"""Source, billing period, currency."""
+Key = tuple[int, date, str, str]
+"""Source, billing period, currency of the bill, currency of the journal."""
 
 
 class JournalError(ValueError):
@@ -38,8 +39,8 @@ class JournalError(ValueError):
 class _Position:
     """What is known of a bill at two closes."""
 
-    now: dict[CostLine, tuple[Decimal, Decimal]] = field(default_factory=dict)
-    before: dict[CostLine, tuple[Decimal, Decimal]] = field(default_factory=dict)
+    now: dict[CostLine, Worth] = field(default_factory=dict)
+    before: dict[CostLine, Worth] = field(default_factory=dict)
     providers: set[str] = field(default_factory=set)
     is_touched: bool = False
 
@@ -66,7 +67,7 @@ def _bills(closed: ClosedMonth, earlier: ClosedMonth | None) -> Iterable[Bill]:
     before = _states(earlier) if earlier else {}
     slugs = dict(Source.objects.values_list("pk", "slug"))
     settled = {key for key, (invoiced, _) in before.items() if invoiced}
-    for (source, period, currency), position in _positions(closed, earlier).items():
+    for (source, period, billed_in, currency), position in _positions(closed, earlier).items():
         was = (source, period) in settled
         if was and not position.is_touched:
             continue
@@ -81,6 +82,7 @@ def _bills(closed: ClosedMonth, earlier: ClosedMonth | None) -> Iterable[Bill]:
             reference=reference,
             now=position.now,
             before=position.before,
+            billed_in="" if billed_in == currency else billed_in,
         )
 
 
@@ -113,33 +115,70 @@ def _positions(closed: ClosedMonth, earlier: ClosedMonth | None) -> dict[Key, _P
         closed__reopened_at__isnull=True, closed__month__lte=closed.month
     )
     booked = PriorPeriodAdjustment.objects.filter(booked_month__lte=closed.month)
-    for rows, month in ((reported, "closed__month"), (booked, "booked_month")):
+    worths = _Worths()
+    for rows, month, rate in (
+        (reported, "closed__month", ()),
+        (booked, "booked_month", ("quote", "rate", "is_exchange")),
+    ):
         news = Q(**{f"{month}__gt": before})
         # A bill that was settled and is not touched books nothing.
         mine = rows.filter(news | ~Exists(settled)) if earlier else rows
         grouped = (
             mine.order_by()
-            .values_list(*columns, month)
+            .values_list(*rate, *columns, month)
             .annotate(billed=Sum("billed_cost"), effective=Sum("effective_cost"))
         )
-        for source, period, currency, tenant, *about, when, billed, effective in grouped.iterator():
+        for row in grouped.iterator():
+            at, (source, period, currency, tenant, *about) = row[: len(rate)], row[len(rate) : -3]
+            when, billed, effective = row[-3:]
             held = about.pop() if centre != "tenant" else slugs.get(tenant, "")
             line = CostLine(held, slugs.get(tenant, ""), *about)
-            position = found[source, period, currency]
-            position.providers.add(line.service_provider_name)
-            _add(position.now, line, billed, effective)
-            if when <= before:
-                _add(position.before, line, billed, effective)
-            else:
-                position.is_touched = True
+            for into, worth in (
+                worths.booked(currency, (billed, effective), at)
+                if at
+                else worths.reported(when, source, currency, (billed, effective))
+            ):
+                position = found[source, period, currency, into]
+                position.providers.add(line.service_provider_name)
+                _add(position.now, line, worth)
+                if when <= before:
+                    _add(position.before, line, worth)
+                else:
+                    position.is_touched = True
     return found
 
 
-def _add(
-    costs: dict[CostLine, tuple[Decimal, Decimal]], line: CostLine, billed: Decimal, eff: Decimal
-) -> None:
-    known = costs.get(line, (ZERO, ZERO))
-    costs[line] = (EXACT.add(known[0], billed), EXACT.add(known[1], eff))
+class _Worths:
+    """What rows of reports and adjustments are worth, and in which currency: their own where no rate is known."""
+
+    def __init__(self) -> None:
+        standing = ClosedMonth.objects.filter(reopened_at__isnull=True)
+        self._rates = reported_rates(list(standing.values_list("month", flat=True)))
+
+    def reported(
+        self, month: date, source: int, currency: str, costs: tuple[Decimal, Decimal]
+    ) -> Iterable[tuple[str, Worth]]:
+        """A row of a report (billed and effective cost), at the rates of its close."""
+        quote, rate, above = self._rates.of_row(month, source, currency)
+        yield from self.booked(currency, costs, (quote, plain(rate), False))
+        if above:
+            yield from self.booked(currency, costs, (quote, plain(above), True))
+
+    @staticmethod
+    def booked(
+        currency: str, costs: tuple[Decimal, Decimal], at: tuple[str, str, bool]
+    ) -> Iterable[tuple[str, Worth]]:
+        """An adjustment, ``at`` the quote and rate that it was booked at, or as an exchange difference."""
+        quote, rate, is_exchange = at
+        if not Decimal(rate):
+            yield currency, Worth(*costs)
+            return
+        billed, effective = (EXACT.multiply(cost, Decimal(rate)) for cost in costs)
+        yield quote, Worth(billed, ZERO, effective) if is_exchange else Worth(billed, effective)
+
+
+def _add(costs: dict[CostLine, Worth], line: CostLine, worth: Worth) -> None:
+    costs[line] = costs.get(line, Worth()).plus(worth)
 
 
 def _provider(names: set[str]) -> str:

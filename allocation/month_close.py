@@ -6,7 +6,7 @@ ledger as always and, as an adjustment, into the first open month (``allocation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -16,11 +16,13 @@ from django.conf import settings
 from django.db import transaction
 
 from allocation import books, facts
+from allocation.by_month import own_by_month
 from allocation.checklist import checklist
 from allocation.close_models import (
     Books,
     ClosedMonth,
     FrozenRate,
+    FrozenSettlement,
     PriorPeriodAdjustment,
     ReportedBill,
     ReportedBounds,
@@ -31,14 +33,15 @@ from allocation.close_models import (
 from allocation.core.checks import Asked, CheckState
 from allocation.core.closing import Amounts, CostKey, RevenueKey, digest
 from allocation.core.figures import Metric, Slice
+from allocation.core.pnl import Pnl
 from allocation.frozen_rates import Rate, rates_of
-from allocation.reported import beside
 from finops import audit, clock
 from finops.bulk import insert_rows
-from finops.core.amounts import EXACT, ZERO, exact_sum, plain
+from finops.core.amounts import EXACT, ZERO, plain, to_money
 from finops.core.periods import Window, add_months, month_text
 from finops.models import Tenant, User
 from finops.permissions import Capability, check
+from ingestion.invoices import settled_sources
 from ingestion.models import Load
 
 _KEY = CostKey._fields[1:]
@@ -47,6 +50,7 @@ _BOUNDS = (
     *("tenant_id", "charge_category", "billing_currency"),
     *("billed_low", "billed_high", "effective_low", "effective_high"),
 )
+_SETTLED = ("source_id", "base", "quote", "rate", "supplier", "invoice_id")
 _BILL = ("source_id", "billing_period", "is_invoiced", "reference")
 
 
@@ -64,21 +68,8 @@ class Report:
     bounds: tuple[tuple[Any, ...], ...]
     bills: tuple[tuple[Any, ...], ...]
     rates: tuple[Rate, ...]
-
-    def cost(self, currency: str) -> Decimal:
-        """Effective cost of the margin in ``currency``."""
-        aside = set(beside())
-        return exact_sum(
-            effective
-            for key, (_, effective) in self.costs.items()
-            if key.billing_currency == currency and key.charge_category not in aside
-        )
-
-    def earned(self, currency: str) -> Decimal:
-        """Revenue in ``currency``."""
-        return exact_sum(
-            amount for key, (amount,) in self.revenue.items() if key.currency == currency
-        )
+    """Every other currency of the figures has one; 0 where none is known."""
+    settled: tuple[tuple[Any, ...], ...]
 
     @property
     def digest(self) -> str:
@@ -90,20 +81,49 @@ class Report:
                 "bounds": self.bounds,
                 "bills": self.bills,
                 "rates": [(one.base, one.quote, plain(one.rate), one.source) for one in self.rates],
+                "settled": self.settled,
             }
         )
 
 
 def report_of(month: date) -> Report:
     """What ``month`` would report if it were closed now."""
+    costs = books.ledger_costs([month])
+    revenue = books.ledger_revenue(through=month, since=month)
     return Report(
         month=month,
-        costs=books.ledger_costs([month]),
-        revenue=books.ledger_revenue(through=month, since=month),
+        costs=costs,
+        revenue=revenue,
         bounds=tuple(_bounds(month)),
         bills=tuple(_bills(month)),
-        rates=tuple(rates_of(month)),
+        rates=tuple(_rates(month, costs, revenue)),
+        settled=tuple(_settled(month, {key.source_id for key in costs})),
     )
+
+
+def _rates(
+    month: date, costs: Mapping[CostKey, Amounts], revenue: Mapping[RevenueKey, Amounts]
+) -> Iterable[Rate]:
+    """The month's rates, and for a currency of its figures that has none that there is none."""
+    to = settings.REPORTING_CURRENCY
+    found = rates_of(month)
+    known = {one.base for one in found if one.quote == to}
+    used = {key.billing_currency for key in costs} | {key.currency for key in revenue}
+    lacking = [
+        Rate(name, to, ZERO, "no rate was known at the close")
+        for name in sorted(used - known - {to})
+    ]
+    return sorted([*found, *lacking], key=lambda rate: (rate.base, rate.quote))
+
+
+def _settled(month: date, sources: Collection[int]) -> Iterable[tuple[Any, ...]]:
+    """The invoices of the month that were paid at rates of their own."""
+    for one in settled_sources():
+        if one.source_id in sources and month in one.months:
+            yield (
+                *(one.source_id, one.currency, one.settled_currency, plain(one.rate)),
+                *(one.supplier, one.invoice_id),
+            )
 
 
 def figures_mark(month: date) -> str:
@@ -121,6 +141,7 @@ def figures_mark(month: date) -> str:
             "load": loads,
             "revenue": [(*key, *amounts) for key, amounts in revenue.items()],
             "rates": [(one.base, one.quote, plain(one.rate)) for one in rates_of(month)],
+            "settled": _settled(month, {one.source_id for one in settled_sources()}),
         }
     )
 
@@ -170,6 +191,7 @@ def close_month(
                 "again, then close."
             )
             raise CloseRefusedError(msg)
+        figures = _figures(month)
         accepted = {
             item.id: wanted[item.id] for item in items if item.found.state is CheckState.OPEN
         }
@@ -180,8 +202,8 @@ def close_month(
             reason=reason.strip(),
             accepted=accepted,
             reporting_currency=settings.REPORTING_CURRENCY,
-            cost=report.cost(settings.REPORTING_CURRENCY),
-            revenue=report.earned(settings.REPORTING_CURRENCY),
+            cost=to_money(figures.cost),
+            revenue=to_money(figures.revenue),
             digest=report.digest,
         )
         _store(closed, report)
@@ -224,6 +246,7 @@ def reopen_month(*, month: date, actor: User, reason: str) -> ClosedMonth:
         closed.reopened_by, closed.reopened_at = actor, clock.now()
         closed.reopen_reason = reason.strip()
         closed.save(update_fields=["reopened_by", "reopened_at", "reopen_reason"])
+        closed.late_rates.all().delete()
         costs = PriorPeriodAdjustment.objects.filter(cost_month__lte=month)
         revenue = RevenueAdjustment.objects.filter(service_month__lte=month)
         if before is not None:
@@ -243,6 +266,12 @@ def reopen_month(*, month: date, actor: User, reason: str) -> ClosedMonth:
     return closed
 
 
+def _figures(month: date) -> Pnl:
+    """Cost and revenue of the margin, other currencies converted."""
+    slice_ = Slice(window=Window.of_month(month), currency=settings.REPORTING_CURRENCY)
+    return own_by_month(slice_).get(month_text(month), Pnl())
+
+
 def stored_digest(closed: ClosedMonth) -> str:
     """The digest over what is stored of a report now: equal to ``closed.digest`` unless it was changed."""
     return digest(
@@ -252,6 +281,7 @@ def stored_digest(closed: ClosedMonth) -> str:
             "bounds": closed.bounds.values_list(*_BOUNDS),
             "bills": closed.bills.values_list(*_BILL),
             "rates": closed.rates.values_list("base", "quote", "rate", "source"),
+            "settled": closed.settlements.values_list(*_SETTLED),
         }
     )
 
@@ -287,6 +317,9 @@ def _store(closed: ClosedMonth, report: Report) -> None:
         ReportedBounds, ("closed_id", *_BOUNDS), ((closed.pk, *row) for row in report.bounds)
     )
     insert_rows(ReportedBill, ("closed_id", *_BILL), ((closed.pk, *row) for row in report.bills))
+    insert_rows(
+        FrozenSettlement, ("closed_id", *_SETTLED), ((closed.pk, *row) for row in report.settled)
+    )
     FrozenRate.objects.bulk_create(
         FrozenRate(
             closed=closed, base=one.base, quote=one.quote, rate=plain(one.rate), source=one.source

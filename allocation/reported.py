@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from django.conf import settings
 from django.db.models import QuerySet, Sum
@@ -19,19 +19,23 @@ from django.db.models import QuerySet, Sum
 from allocation import books
 from allocation.close_models import (
     ClosedMonth,
+    LateRate,
     PriorPeriodAdjustment,
     ReportedBounds,
     ReportedPnl,
     ReportedRevenue,
     RevenueAdjustment,
 )
-from allocation.core.closing import PRIOR_PERIOD
+from allocation.core.closing import EXCHANGE, PRIOR_PERIOD
 from allocation.core.figures import Granularity, Slice
 from allocation.core.pnl import CostFact, RevenueFact, UncertainFact
 from finops.core.amounts import EXACT, ZERO
 from finops.core.focus import ChargeCategory, CostKind
 from finops.core.periods import Window, add_months, month_start, month_text
 from finops.models import Tenant
+
+CostMonth = Literal["booked_month", "cost_month"]
+RevenueMonth = Literal["booked_month", "service_month"]
 
 
 class ReportedError(ValueError):
@@ -45,35 +49,6 @@ class Close:
     month: date
     closed_at: datetime
     closed_by: str
-
-
-@dataclass(frozen=True)
-class Change:
-    """What a closed month reported, and what became known of it since: cost of the slice's metric, and revenue.
-
-    Cost is that of the margin: without credits and what stands below the line.
-    """
-
-    close: Close
-    reported_cost: Decimal
-    reported_revenue: Decimal
-    cost: Decimal
-    revenue: Decimal
-
-    @property
-    def is_any(self) -> bool:
-        """Whether anything changed."""
-        return bool(self.cost or self.revenue)
-
-
-@dataclass(frozen=True)
-class Booked:
-    """What a month bears of earlier, closed ones."""
-
-    booked_month: date
-    months: tuple[date, ...]
-    cost: Decimal
-    revenue: Decimal
 
 
 def refuse(slice_: Slice, granularity: Granularity | None) -> None:
@@ -120,60 +95,110 @@ def open_part(slice_: Slice) -> Slice | None:
 def cost_facts(
     slice_: Slice, granularity: Granularity | None, *, by_tenant: bool, name: str | None
 ) -> Iterable[CostFact]:
-    """Reported cost of the closed months, and the adjustments booked in any month of the slice."""
-    slugs = _slugs() if by_tenant else {}
-    keys = ["service_category", "charge_category", "confidence", "kind"]
+    """Reported cost of the closed months, in the slice's currency."""
     closed, _ = parts(slice_.window)
-    sets: list[tuple[QuerySet[Any], str, str]] = []
-    if closed is not None:
-        rows = ReportedPnl.objects.filter(
-            closed__month__gte=closed.start,
-            closed__month__lt=closed.end,
-            closed__reopened_at__isnull=True,
+    if closed is None:
+        return
+    rows = ReportedPnl.objects.filter(
+        closed__month__gte=closed.start,
+        closed__month__lt=closed.end,
+        closed__reopened_at__isnull=True,
+        billing_currency=slice_.currency,
+    )
+    if slice_.sources:
+        rows = rows.filter(source__in=slice_.sources)
+    slugs = _slugs() if by_tenant else {}
+    group = _group(["closed__month"] if granularity else [], by_tenant=by_tenant)
+    grouped = _narrowed(rows, slice_).order_by().values(*group)
+    for row in grouped.annotate(amount=Sum(slice_.cost_field)):
+        yield CostFact(
+            column=_column(row.get("closed__month"), granularity),
+            tenant=slugs.get(row["tenant_id"]) if by_tenant else name,
+            service_category=row["service_category"],
+            charge_category=row["charge_category"],
+            confidence=row["confidence"],
+            amount=row["amount"],
+            is_estimated=row["kind"] == CostKind.ESTIMATED,
         )
-        sets.append((rows, "closed__month", ""))
-    sets.append((_adjustments(slice_.window), "booked_month", PRIOR_PERIOD))
-    for rows, month, category in sets:
-        columns = [month] if granularity else []
-        group = [*columns, *keys, *(["tenant_id"] if by_tenant else [])]
-        mine = _narrowed(rows, slice_).filter(billing_currency=slice_.currency)
-        for row in mine.order_by().values(*group).annotate(amount=Sum(slice_.cost_field)):
-            yield CostFact(
-                column=_column(row.get(month), granularity),
-                tenant=slugs.get(row["tenant_id"]) if by_tenant else name,
-                service_category=category or row["service_category"],
-                charge_category=row["charge_category"],
-                confidence=row["confidence"],
-                amount=row["amount"],
-                is_estimated=row["kind"] == CostKind.ESTIMATED,
-            )
+
+
+def adjustment_facts(
+    slice_: Slice,
+    granularity: Granularity | None,
+    *,
+    by_tenant: bool,
+    name: str | None = None,
+    of: CostMonth = "booked_month",
+) -> Iterable[CostFact]:
+    """The adjustments that the months of the slice bear, or with ``of`` those of their own cost, as cost facts.
+
+    In the slice's currency already: each counts at the rate that it was booked at. What had none is left out here
+    and named by ``adjusted``.
+    """
+    slugs = _slugs() if by_tenant else {}
+    rate = ["billing_currency", "quote", "rate", "is_exchange"]
+    group = _group([*([of] if granularity else []), *rate], by_tenant=by_tenant)
+    rows = _narrowed(PriorPeriodAdjustment.objects.filter(**_months_in(slice_.window, of)), slice_)
+    for row in rows.order_by().values(*group).annotate(amount=Sum(slice_.cost_field)):
+        amount = _worth(row, row["billing_currency"], slice_.currency)
+        if amount is None:
+            continue
+        yield CostFact(
+            column=_column(row.get(of), granularity),
+            tenant=slugs.get(row["tenant_id"]) if by_tenant else name,
+            service_category=EXCHANGE if row["is_exchange"] else PRIOR_PERIOD,
+            charge_category=row["charge_category"],
+            confidence=row["confidence"],
+            amount=amount,
+            is_estimated=row["kind"] == CostKind.ESTIMATED,
+        )
 
 
 def revenue_facts(
     slice_: Slice, granularity: Granularity | None, *, by_tenant: bool, name: str | None
 ) -> Iterable[RevenueFact]:
-    """Reported revenue of the closed months, and the adjustments booked in any month of the slice."""
-    slugs = _slugs() if by_tenant else {}
+    """Reported revenue of the closed months."""
     closed, _ = parts(slice_.window)
-    sets: list[tuple[QuerySet[Any], str]] = []
-    if closed is not None:
-        rows = ReportedRevenue.objects.filter(
-            closed__month__gte=closed.start,
-            closed__month__lt=closed.end,
-            closed__reopened_at__isnull=True,
+    if closed is None:
+        return
+    rows = ReportedRevenue.objects.filter(
+        closed__month__gte=closed.start,
+        closed__month__lt=closed.end,
+        closed__reopened_at__isnull=True,
+        currency=slice_.currency,
+    )
+    slugs = _slugs() if by_tenant else {}
+    group = [
+        *(["closed__month"] if granularity else []),
+        *(["tenant_id"] if by_tenant else []),
+    ]
+    mine = _of_tenants(rows, slice_).order_by().values(*(group or ["currency"]))
+    for row in mine.annotate(total=Sum("amount")):
+        yield RevenueFact(
+            _column(row.get("closed__month"), granularity),
+            slugs.get(row["tenant_id"]) if by_tenant else name,
+            row["total"],
         )
-        sets.append((rows, "closed__month"))
-    booked = RevenueAdjustment.objects.filter(**_booked_in(slice_.window))
-    sets.append((booked, "booked_month"))
-    for rows, month in sets:
-        mine = _of_tenants(rows.filter(currency=slice_.currency), slice_)
-        group = [*([month] if granularity else []), *(["tenant_id"] if by_tenant else [])]
-        for row in mine.order_by().values(*(group or ["currency"])).annotate(total=Sum("amount")):
-            yield RevenueFact(
-                _column(row.get(month), granularity),
-                slugs.get(row["tenant_id"]) if by_tenant else name,
-                row["total"],
-            )
+
+
+def revenue_adjustment_facts(
+    slice_: Slice,
+    granularity: Granularity | None,
+    *,
+    by_tenant: bool,
+    name: str | None = None,
+    of: RevenueMonth = "booked_month",
+) -> Iterable[RevenueFact]:
+    """The adjustments of revenue that the months of the slice bear, or with ``of`` those of their own revenue."""
+    slugs = _slugs() if by_tenant else {}
+    group = ["currency", "quote", "rate"]
+    group += [*([of] if granularity else []), *(["tenant_id"] if by_tenant else [])]
+    rows = RevenueAdjustment.objects.filter(**_months_in(slice_.window, of))
+    for row in _of_tenants(rows, slice_).order_by().values(*group).annotate(amount=Sum("amount")):
+        amount = _worth(row, row["currency"], slice_.currency)
+        if amount is not None:
+            owner = slugs.get(row["tenant_id"]) if by_tenant else name
+            yield RevenueFact(_column(row.get(of), granularity), owner, amount)
 
 
 def uncertain_facts(slice_: Slice, granularity: Granularity | None) -> Iterable[UncertainFact]:
@@ -206,66 +231,79 @@ def closes(window: Window) -> list[Close]:
     ]
 
 
-def changes_since_close(slice_: Slice) -> list[Change]:
-    """What became known of each closed month of the slice after its close, oldest month first."""
-    found = closes(slice_.window)
-    if not found:
-        return []
-    since, until = month_start(slice_.window.start), slice_.window.end
+def adjustments(
+    slice_: Slice, limit: int | None = None, *, is_exchange: bool = False
+) -> list[PriorPeriodAdjustment]:
+    """The adjustments of cost that months of the slice bear, or their exchange differences; newest first."""
+    rows = PriorPeriodAdjustment.objects.filter(
+        **_months_in(slice_.window, "booked_month"), is_exchange=is_exchange
+    )
+    mine = _narrowed(rows, slice_).select_related("tenant")
+    return list(mine.order_by("-made_at", "-pk")[:limit])
 
-    def costs(rows: QuerySet[Any], month: str) -> dict[date, Decimal]:
-        span = {f"{month}__gte": since, f"{month}__lt": until}
-        mine = _narrowed(rows, slice_).filter(billing_currency=slice_.currency, **span)
-        return _sums(mine.exclude(charge_category__in=beside()), month, slice_.cost_field)
 
-    def revenue(rows: QuerySet[Any], month: str) -> dict[date, Decimal]:
-        span = {f"{month}__gte": since, f"{month}__lt": until}
-        mine = _of_tenants(rows, slice_).filter(currency=slice_.currency, **span)
-        return _sums(mine, month, "amount")
+@dataclass(frozen=True)
+class Adjusted:
+    """Amounts in another currency that the window bears of a closed month; ``rate`` 0: none is known."""
 
-    standing = {"closed__reopened_at__isnull": True}
-    reported = costs(ReportedPnl.objects.filter(**standing), "closed__month")
-    reported_revenue = revenue(ReportedRevenue.objects.filter(**standing), "closed__month")
-    changed = costs(PriorPeriodAdjustment.objects.all(), "cost_month")
-    changed_revenue = revenue(RevenueAdjustment.objects.all(), "service_month")
+    month: date
+    currency: str
+    rate: Decimal
+    is_late: bool
+    cost: Decimal
+    revenue: Decimal
+
+
+def adjusted(slice_: Slice) -> list[Adjusted]:
+    """What the slice's months bear of earlier ones in other currencies, at which rates.
+
+    What was booked without a rate and then at the rate that became known is there once, at that rate.
+    """
+    sums: dict[tuple[date, date, str, Decimal], list[Decimal]] = {}
+    costs = _narrowed(
+        PriorPeriodAdjustment.objects.filter(
+            **_months_in(slice_.window, "booked_month"), is_exchange=False
+        ),
+        slice_,
+    )
+    revenue = _of_tenants(
+        RevenueAdjustment.objects.filter(**_months_in(slice_.window, "booked_month")), slice_
+    )
+    for rows, of, currency, amount, place in (
+        (costs, "cost_month", "billing_currency", slice_.cost_field, 0),
+        (revenue, "service_month", "currency", "amount", 1),
+    ):
+        foreign = rows.exclude(**{currency: slice_.currency}).filter(quote=slice_.currency)
+        grouped = foreign.order_by().values_list("booked_month", of, currency, "rate")
+        for booked, month, name, rate, total in grouped.annotate(total=Sum(amount)):
+            both = sums.setdefault((booked, month, name, Decimal(rate)), [ZERO, ZERO])
+            both[place] = EXACT.add(both[place], total)
+    rated = {key[:3] for key in sums if key[3]}
+    late = (
+        set(LateRate.objects.filter(closed__reopened_at__isnull=True).values_list("month", "base"))
+        if sums
+        else set()
+    )
     return [
-        Change(
-            close,
-            reported.get(close.month, ZERO),
-            reported_revenue.get(close.month, ZERO),
-            changed.get(close.month, ZERO),
-            changed_revenue.get(close.month, ZERO),
-        )
-        for close in found
+        Adjusted(month, name, rate, (month, name) in late, *both)
+        for (booked, month, name, rate), both in sorted(sums.items())
+        if any(both) and (rate or (booked, month, name) not in rated)
     ]
 
 
-def booked_in(slice_: Slice) -> list[Booked]:
-    """What each month of the slice bears of earlier months, oldest first."""
-    costs = _narrowed(_adjustments(slice_.window), slice_).filter(billing_currency=slice_.currency)
-    costs = costs.exclude(charge_category__in=beside())
-    revenue = _of_tenants(
-        RevenueAdjustment.objects.filter(**_booked_in(slice_.window), currency=slice_.currency),
-        slice_,
-    )
-    months: dict[date, set[date]] = {}
-    sums: dict[date, list[Decimal]] = {}
-    for rows, of, amount, place in (
-        (costs, "cost_month", slice_.cost_field, 0),
-        (revenue, "service_month", "amount", 1),
+def months_borne(slice_: Slice) -> dict[date, set[date]]:
+    """Month of the slice → the closed months whose cost of the margin, or revenue, it bears changes of."""
+    span = _months_in(slice_.window, "booked_month")
+    costs = _narrowed(PriorPeriodAdjustment.objects.filter(**span), slice_)
+    revenue = _of_tenants(RevenueAdjustment.objects.filter(**span), slice_)
+    found: dict[date, set[date]] = {}
+    for rows, of in (
+        (costs.exclude(charge_category__in=beside()), "cost_month"),
+        (revenue, "service_month"),
     ):
-        grouped = rows.order_by().values_list("booked_month", of).annotate(total=Sum(amount))
-        for into, month, total in grouped:
-            months.setdefault(into, set()).add(month)
-            both = sums.setdefault(into, [ZERO, ZERO])
-            both[place] = EXACT.add(both[place], total)
-    return [Booked(into, tuple(sorted(months[into])), *sums[into]) for into in sorted(months)]
-
-
-def adjustments(slice_: Slice, limit: int | None = None) -> list[PriorPeriodAdjustment]:
-    """The adjustments of cost that months of the slice bear, newest first."""
-    rows = _narrowed(_adjustments(slice_.window), slice_).filter(billing_currency=slice_.currency)
-    return list(rows.select_related("tenant").order_by("-made_at", "-pk")[:limit])
+        for into, month in rows.order_by().values_list("booked_month", of).distinct():
+            found.setdefault(into, set()).add(month)
+    return found
 
 
 def tells(slice_: Slice, granularity: Granularity | None) -> bool:
@@ -282,17 +320,23 @@ def beside() -> list[str]:
     return [*settings.PNL_BELOW_THE_LINE, ChargeCategory.CREDIT]
 
 
-def _sums(rows: QuerySet[Any], month: str, amount: str) -> dict[date, Decimal]:
-    return dict(rows.order_by().values_list(month).annotate(total=Sum(amount)))
+def _group(first: list[str], *, by_tenant: bool) -> list[str]:
+    keys = ["service_category", "charge_category", "confidence", "kind"]
+    return [*first, *keys, *(["tenant_id"] if by_tenant else [])]
 
 
-def _booked_in(window: Window) -> dict[str, date]:
-    """An adjustment stands on the first day of the month that it is booked in."""
-    return {"booked_month__gte": window.start, "booked_month__lt": window.end}
+def _worth(row: dict[str, Any], currency: str, to: str) -> Decimal | None:
+    """The amount of an adjustment in ``to``; ``None`` where it has no worth there."""
+    amount: Decimal = row["amount"]
+    if currency == to:
+        return None if row.get("is_exchange") else amount
+    rate = Decimal(row["rate"])
+    return EXACT.multiply(amount, rate) if row["quote"] == to and rate else None
 
 
-def _adjustments(window: Window) -> QuerySet[PriorPeriodAdjustment]:
-    return PriorPeriodAdjustment.objects.filter(**_booked_in(window))
+def _months_in(window: Window, of: str) -> dict[str, date]:
+    """An adjustment stands on the first day of its month."""
+    return {f"{of}__gte": window.start, f"{of}__lt": window.end}
 
 
 def _narrowed(rows: QuerySet[Any], slice_: Slice) -> QuerySet[Any]:

@@ -152,7 +152,8 @@ def _parts_with_rates(slice_: Slice) -> Iterable[tuple[Slice, Decimal]]:
     ):
         days = Window(max(month, window.start), min(add_months(month, 1), window.end))
         yield replace(slice_, window=days, currency=currency), rate.rate
-    yield from settled_slices(slice_)  # differences of rates: amounts, and no lines of their own
+    now = replace(slice_, basis="restated")  # services are told as they are known now
+    yield from settled_slices(now)  # differences of rates: amounts, and no lines of their own
 
 
 def _at_rate(row: Mapping[str, Any], rate: Decimal, *, is_difference: bool) -> Mapping[str, Any]:

@@ -17,6 +17,7 @@ from allocation.services import recognise_revenue
 from finops import clock
 from finops.core.amounts import EXACT, to_cents
 from finops.core.periods import Window, add_months
+from ingestion.estimating import awaits_estimate, estimate
 from ingestion.models import RevenueRow
 
 _ACCOUNTS: tuple[tuple[str, dict[str, str], str, str], ...] = (
@@ -29,6 +30,7 @@ _ACCOUNTS: tuple[tuple[str, dict[str, str], str, str], ...] = (
     ("payable", {}, "2000", "Accounts payable"),
     ("accrued", {}, "2100", "Accrued liabilities"),
     ("prepaid", {}, "1300", "Prepaid commitments"),
+    ("exchange", {}, "5980", "Exchange differences"),
     ("rounding", {}, "5999", "Rounding"),
 )
 _CREDITED = Decimal("0.05")
@@ -56,6 +58,8 @@ def ensure_closed_month(username: str) -> None:
     if len(months) < 2:
         return
     month = min(months)
+    if awaits_estimate(clock.now()):
+        estimate()
     items = checklist(Asked(month, clock.now(), books.closed_through()))
     accept = {item.id: _ACCEPTED for item in items if item.found.state is CheckState.OPEN}
     try:

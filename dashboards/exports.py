@@ -33,26 +33,33 @@ _CONTENT_TYPES = {
 }
 
 
-def export_response(table: Table, file_format: str, name: str) -> HttpResponse:
-    """``table`` as a download, ``csv`` or ``xlsx``, under ``name``."""
-    body = to_csv(table) if file_format == "csv" else to_xlsx(table)
+def export_response(
+    table: Table, file_format: str, name: str, notes: Sequence[str] = ()
+) -> HttpResponse:
+    """``table`` as a download, ``csv`` or ``xlsx``, under ``name``.
+
+    ``notes`` (exchange rates) stand beneath it in the first column, so that no amount's column has them.
+    """
+    body = to_csv(table, notes) if file_format == "csv" else to_xlsx(table, notes)
     response = HttpResponse(body, content_type=_CONTENT_TYPES[file_format])
     response["Content-Disposition"] = f'attachment; filename="{name}.{file_format}"'
     response["Cache-Control"] = "private, no-store"
     return response
 
 
-def to_csv(table: Table) -> bytes:
+def to_csv(table: Table, notes: Sequence[str] = ()) -> bytes:
     """UTF-8 with a byte order mark, so that spreadsheets read names rightly; CRLF as RFC 4180 has it."""
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow([defused(head) for head, _ in _heads(table)])
     for row in _all_rows(table):
         writer.writerow([_csv_text(value, kind) for value, kind in _values(table, row)])
+    for note in notes:
+        writer.writerow([defused(note)])
     return ("\ufeff" + out.getvalue()).encode()
 
 
-def to_xlsx(table: Table) -> bytes:
+def to_xlsx(table: Table, notes: Sequence[str] = ()) -> bytes:
     """One sheet, written row by row in constant memory; text is never read as a formula."""
     out = io.BytesIO()
     options = {
@@ -73,6 +80,7 @@ def to_xlsx(table: Table) -> bytes:
             sheet.set_column(index, index, 34 if index == 0 else 18)
             sheet.write_string(0, index, head, bold)
         sheet.freeze_panes(1, 1)
+        line = 0
         for line, row in enumerate(_all_rows(table), start=1):
             strong = row.kind in {"sum", "total"}
             for index, (value, kind) in enumerate(_values(table, row)):
@@ -83,6 +91,8 @@ def to_xlsx(table: Table) -> bytes:
                     sheet.write_datetime(line, index, value, style)
                 elif value is not None:
                     sheet.write_string(line, index, str(value), style)
+        for below, note in enumerate(notes, start=line + 1):
+            sheet.write_string(below, 0, note)
     return out.getvalue()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
@@ -10,15 +10,16 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from allocation.changes import booked_in, changes_since_close
 from allocation.core.figures import Slice
 from allocation.past import PastGoneError
-from allocation.reported import ReportedError, booked_in, changes_since_close
+from allocation.reported import ReportedError
 from allocation.selectors import currency_notes, filter_choices
 from dashboards.context import last_whole_day
 from dashboards.coverage import Coverage
 from dashboards.exports import export_response
 from dashboards.presenters.closing import Closing, closing_notes
-from dashboards.presenters.currencies import sentences
+from dashboards.presenters.currencies import rate_notes, sentences
 from dashboards.shown import narrowed_reason
 from dashboards.state import Link, PageState, StateError, read_state
 from dashboards.tables import Table
@@ -106,16 +107,20 @@ def answer(
     slice_: Slice | None = None,
     covered: Coverage | None = None,
     span: str = "",
+    notes: Sequence[str] = (),
 ) -> HttpResponse:
     """The page, or ``table`` as the download that the address asks for.
 
     The file is named by ``name`` and ``span`` (the days of the page, unless said); ``slice_`` fills
-    the filter bar with the choices that exist in it, ``covered`` says which months have no bill.
+    the filter bar with the choices that exist in it and names the exchange rates of its figures, ``covered`` says
+    which months have no bill. ``notes`` stand beneath the table of a download.
     """
     if state.format:
         check(request.user, Capability.EXPORT_FIGURES)
         days = f"{state.window.start}_{state.window.last_day}"
-        return export_response(table, state.format, f"{name}_{span or days}")
+        if slice_ is not None:
+            notes = (*notes, *rate_notes(currency_notes(slice_), slice_.currency))
+        return export_response(table, state.format, f"{name}_{span or days}", notes)
     context |= {"state": state, "table": table, "narrowed": narrowed(state), "coverage": covered}
     if slice_ is not None:
         context["choices"] = filter_choices(slice_)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date
 from itertools import islice
 
+from django.conf import settings
 from django.db.models import Q
+from django.utils.module_loading import import_string
 
 from finops import clock
 from finops.core.fx import LOOK_BACK, Quote
@@ -25,7 +27,16 @@ def write_quotes(*, quotes: Iterable[Quote]) -> int:
     changed = 0
     while batch := list(islice(waiting, _BATCH)):
         changed += _write({(one.day, one.base, one.quote): one for one in batch})
+    if changed:
+        rates_changed()
     return changed
+
+
+def rates_changed() -> None:
+    """Call the steps that follow new rates, in the transaction that wrote them; they stand in ``settings.PIPELINE``."""
+    for name in settings.PIPELINE["rates"]:
+        step: Callable[[], object] = import_string(name)
+        step()
 
 
 def _write(wanted: dict[tuple[date, str, str], Quote]) -> int:

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 from finops import clock
 from finops.admin_audit import AuditedAdmin
+from finops.fx import rates_changed
 from finops.fx_models import ExchangeRate
 
 
@@ -44,6 +45,7 @@ class ExchangeRateAdmin(AuditedAdmin):
     def save_model(
         self, request: HttpRequest, obj: Any, form: ModelForm[Any], change: bool
     ) -> None:
-        """Save with the time."""
+        """Save with the time; the admin's transaction holds what follows, too."""
         obj.changed_at = clock.now()
         super().save_model(request, obj, form, change)
+        rates_changed()

@@ -87,6 +87,8 @@ INSTALLED_APPS = [
 PIPELINE = {
     "charges": ["allocation.services.allocate_load"],
     "revenue": ["allocation.services.recognise_delivery"],
+    "settlements": ["allocation.books.book_settlements"],
+    "rates": ["allocation.books.book_rates"],
 }
 
 MIDDLEWARE = [

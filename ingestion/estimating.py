@@ -17,6 +17,7 @@ from finops.core.slugs import slug_of
 from finops.models import Tenant
 from ingestion.bill_meters import bills, read_bills
 from ingestion.bookkeeping import Outcome
+from ingestion.cloudflare_models import UsageProgress
 from ingestion.core.charge_line import ChargeLine
 from ingestion.core.estimates import (
     About,
@@ -36,6 +37,8 @@ from ingestion.models import Load
 from ingestion.origin_models import UsageOwner
 from ingestion.progress import Progress, silent
 from ingestion.selectors import current_bills
+from ingestion.tsa_models import TsaHour
+from ingestion.usage_models import UsageLoad
 
 JOB_KIND, SUBJECT = "estimate", "usage beyond the bills"
 """The background work that makes estimates, of which there is never more than one."""
@@ -83,6 +86,14 @@ def is_stale(now: datetime) -> bool:
     """Whether anything that estimates are made of has changed since the last one."""
     run = EstimateRun.objects.order_by("pk").first()
     return run is None or run.fingerprint != fingerprint(now)
+
+
+def awaits_estimate(now: datetime) -> bool:
+    """Whether figures may still change by an estimate that is due: it is stale, and there is or was usage."""
+    if not is_stale(now):
+        return False
+    used = (EstimateRun, UsageLoad, UsageProgress, TsaHour)
+    return any(model._default_manager.exists() for model in used)
 
 
 def estimate(*, progress: Progress = silent) -> Estimated:

@@ -16,6 +16,7 @@ from finops.core.amounts import EXACT, exact_sum
 from finops.core.focus import ChargeCategory, CostKind, Granularity, ServiceCategory
 from finops.core.periods import month_start
 from finops.models import User
+from ingestion.bookkeeping import hand_on
 from ingestion.core.charge_line import ChargeLine
 from ingestion.core.invoices import (
     Bill,
@@ -116,6 +117,8 @@ def charge_months(*, supplier: str, months: Collection[date]) -> None:
             key=f"{identity} {month:%Y-%m}"[:500],
         )
         load_made(made, billing_period=month, lines=lines, kind=kind)
+    # A rate paid is no charge line: where only that changed, no load tells of it.
+    hand_on("settlements", supplier=supplier, months=months)
 
 
 def known_supplier(name: str) -> str:

@@ -20,12 +20,16 @@ from finops.api.views import ApiView, Query, read_query
 from finops.core.amounts import plain
 from finops.core.periods import month_text
 from finops.permissions import Capability
+from ingestion.selectors import last_whole_day
 
 _STATES = ["open", "provisional", "final", "closed"]
 
 
 class MonthSerializer(serializers.Serializer[Any]):
-    """One month; cost is effective cost in `currency`, without credits and what is below the line."""
+    """One month; cost is effective cost in `currency`, others converted, without credits and what is below the line.
+
+    The running month is told through the last day whose cost has come.
+    """
 
     month = serializers.CharField(help_text="YYYY-MM.")
     state = serializers.ChoiceField(_STATES)
@@ -86,7 +90,9 @@ class Months(ApiView):
     def get(self, request: Request) -> Response:
         """Open, provisional, final or closed; as reported, and what became known since."""
         read_query(request, Query)
-        states = month_states(months_with_figures(), today=clock.today())
+        states = month_states(
+            months_with_figures(), today=clock.today(), reach=last_whole_day(clock.now())
+        )
         answer = {
             "currency": settings.REPORTING_CURRENCY,
             "results": [

@@ -7,9 +7,15 @@ from django.db.models import Sum
 
 from allocation.core.checks import Asked, CheckState, Found
 from allocation.frozen_rates import rates_of
-from allocation.models import PnlMonth, RecognisedRevenue
+from allocation.models import LedgerMonth, RecognisedRevenue
 from finops.core.amounts import money_text
 from finops.core.periods import add_months
+from ingestion.invoices import settled_sources
+
+_ADVICE = (
+    "Add the month's rates under Exchange rates in the admin, or load a file of them: what is closed without a rate "
+    "becomes an adjustment of a later month once one is known."
+)
 
 
 class Currencies:
@@ -23,9 +29,15 @@ class Currencies:
         """Names the amounts that no rate converts."""
         own = settings.REPORTING_CURRENCY
         known = {own} | {rate.base for rate in rates_of(asked.month) if rate.quote == own}
+        paid = [
+            one.source_id
+            for one in settled_sources()
+            if one.settled_currency == own and asked.month in one.months
+        ]
         costs = (
-            PnlMonth.objects.filter(month=asked.month)
+            LedgerMonth.objects.filter(month=asked.month)
             .exclude(billing_currency__in=known)
+            .exclude(source__in=paid)
             .order_by("billing_currency")
             .values_list("billing_currency")
             .annotate(total=Sum("effective_cost"))
@@ -46,7 +58,7 @@ class Currencies:
                 CheckState.OPEN,
                 f"Amounts in other currencies than {own} have no rate and are left out of the figures.",
                 f"{len(details)} left out",
-                tuple(details),
+                (*details, _ADVICE),
             )
         return Found(CheckState.OK, f"Every amount is in {own} or has a rate.")
 

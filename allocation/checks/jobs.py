@@ -11,28 +11,32 @@ _SHOWN = 10
 
 
 class Jobs:
-    """A load under way commits before the close or is booked as an adjustment after it; waiting is cleaner."""
+    """A load commits before the close or is booked as an adjustment after it; waiting is cleaner."""
 
     id = "jobs"
-    title = "No load is under way"
+    title = "No load is under way or waits"
     order = 100
 
     def look(self, asked: Asked) -> Found:
-        """Names running jobs that load, unless they are told of other months."""
+        """Names jobs that load and run or wait to run, unless they are told of other months."""
         month = month_text(asked.month)
-        running = Job.objects.filter(state=Job.State.RUNNING).exclude(kind__in=routine_kinds())
-        found = [job for job in running.order_by("pk") if _concerns(job.arguments, month)]
+        active = Job.objects.filter(state__in=(Job.State.RUNNING, Job.State.QUEUED))
+        jobs = active.exclude(kind__in=routine_kinds()).order_by("pk")
+        found = [job for job in jobs if _concerns(job.arguments, month)]
         where = Where("data-health", "Data health")
         if found:
-            details = tuple(f"Job {job.pk}, {job.kind} {job.subject}." for job in found[:_SHOWN])
+            details = tuple(
+                f"Job {job.pk}, {job.kind} {job.subject}, is {job.state}." for job in found[:_SHOWN]
+            )
+            running = sum(job.state == Job.State.RUNNING for job in found)
             return Found(
                 CheckState.OPEN,
-                "Work is under way that may change the month: wait for its end.",
-                f"{len(found)} running",
+                "Work is under way or waits that may change the month: wait for its end.",
+                f"{running} running, {len(found) - running} queued",
                 details,
                 where,
             )
-        return Found(CheckState.OK, "Nothing is being loaded.", where=where)
+        return Found(CheckState.OK, "Nothing is being loaded or waits to be.", where=where)
 
 
 def _concerns(arguments: object, month: str) -> bool:

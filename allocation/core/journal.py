@@ -1,10 +1,13 @@
 """A closed month as a journal of the general ledger: balanced to the cent, accruals with their reversals. Pure.
 
-One journal per bill and currency. What a month books of a bill is what is known of it now, less what was booked of
-it when its invoice had come already; a bill without an invoice is accrued whole and reversed on the first day of the
-next month, and then booked again: as payable when its invoice has come, or accrued once more.
+One journal per bill and currency of the bill, in the currency that the books are kept in: the caller converted at the
+rates of the report. What no rate converts is a journal in its own currency, until one is known. What a month books of
+a bill is what is known of it now, less what was booked of it when its invoice had come already; a bill without an
+invoice is accrued whole and reversed on the first day of the next month, and then booked again: as payable when its
+invoice has come, or accrued once more.
 
 Expenses are effective cost, liabilities billed cost; what lies between them is prepaid (commitments paid ahead).
+What an invoice was paid above or below the rate of its month is an exchange difference, on accounts of its own.
 Every line is rounded once, half away from zero, as on pages; what that leaves is a line of its own.
 """
 
@@ -25,6 +28,7 @@ from finops.core.spreadsheets import defused
 
 EXPENSE, PAYABLE, ACCRUED = "expense", "payable", "accrued"
 PREPAID, ROUNDING, SUSPENSE = "prepaid", "rounding", "suspense"
+EXCHANGE = "exchange"
 
 COLUMNS = (
     *("date", "journal_id", "line", "account", "cost_centre", "tenant"),
@@ -43,13 +47,33 @@ class CostLine(NamedTuple):
     kind: str
 
 
-Costs = Mapping[CostLine, tuple[Decimal, Decimal]]
-"""Billed and effective cost by what it is about."""
+class Worth(NamedTuple):
+    """Amounts in the journal's currency: ``billed`` is all that is owed, exchange differences included; ``effective``
+    is the cost at the rate of its month, and ``exchange`` what of the effective cost was paid above that.
+    """
+
+    billed: Decimal = ZERO
+    effective: Decimal = ZERO
+    exchange: Decimal = ZERO
+
+    def plus(self, other: Worth) -> Worth:
+        """The sum, part by part."""
+        return Worth(*(EXACT.add(one, two) for one, two in zip(self, other, strict=True)))
+
+    def less(self, other: Worth) -> Worth:
+        """The difference, part by part."""
+        return Worth(*(EXACT.subtract(one, two) for one, two in zip(self, other, strict=True)))
+
+
+Costs = Mapping[CostLine, Worth]
+"""Cost by what it is about."""
 
 
 @dataclass(frozen=True)
 class Bill:
     """A bill in one currency: what is known of it at the close, and what was at the close before.
+
+    ``currency`` is the journal's, ``billed_in`` that of the bill, empty where it is the same.
 
     ``was_invoiced`` says that its invoice had come by the close before, so that it was booked for good.
     """
@@ -63,6 +87,18 @@ class Bill:
     reference: str
     now: Costs
     before: Costs = field(default_factory=dict)
+    billed_in: str = ""
+
+    @property
+    def about(self) -> str:
+        """The bill in words."""
+        text = f"{self.service_provider_name} {month_text(self.billing_period)}"
+        return f"{text}, billed in {self.billed_in}" if self.billed_in else text
+
+    @property
+    def currencies(self) -> str:
+        """What tells its journal from that of the bill's other currencies."""
+        return f"{self.billed_in}-{self.currency}" if self.billed_in else self.currency
 
 
 @dataclass(frozen=True)
@@ -136,13 +172,13 @@ def build_journal(
     accounts = _Accounts(rules)
     lines: list[JournalLine] = []
     last, first = add_months(month, 1) - timedelta(days=1), add_months(month, 1)
-    ordered = sorted(bills, key=lambda bill: (bill.source, bill.billing_period, bill.currency))
+    ordered = sorted(bills, key=lambda bill: (bill.source, bill.billing_period, bill.currencies))
     for bill in ordered:
         invoiced = bill.is_invoiced or bill.was_invoiced
         costs = _less(bill.now, bill.before) if bill.was_invoiced else bill.now
         postings = _postings(bill, costs, PAYABLE if invoiced else ACCRUED, accounts)
         name = (
-            f"{month_text(month)}/{bill.source}/{month_text(bill.billing_period)}/{bill.currency}"
+            f"{month_text(month)}/{bill.source}/{month_text(bill.billing_period)}/{bill.currencies}"
         )
         lines += _lines(name, last, bill, postings)
         if not invoiced:
@@ -209,43 +245,40 @@ class _Accounts:
 
 
 def _less(now: Costs, before: Costs) -> Costs:
-    none = (ZERO, ZERO)
-    found = {}
-    for key in dict.fromkeys([*now, *before]):
-        (billed, effective), (billed_before, effective_before) = (
-            now.get(key, none),
-            before.get(key, none),
-        )
-        left = (
-            EXACT.subtract(billed, billed_before),
-            EXACT.subtract(effective, effective_before),
-        )
-        if any(left):
-            found[key] = left
-    return found
+    none = Worth()
+    found = {
+        key: now.get(key, none).less(before.get(key, none))
+        for key in dict.fromkeys([*now, *before])
+    }
+    return {key: worth for key, worth in found.items() if any(worth)}
 
 
 def _postings(bill: Bill, costs: Costs, liability: str, accounts: _Accounts) -> list[_Posting]:
-    """Expenses, the liability, what is prepaid and what rounding left: they sum to zero."""
-    if not any(billed or effective for billed, effective in costs.values()):
+    """Expenses, exchange differences, the liability, what is prepaid and what rounding left: they sum to zero."""
+    if not any(any(worth) for worth in costs.values()):
         return []
-    sums: dict[tuple[str, str, str, str], Decimal] = defaultdict(Decimal)
-    for line, (_, effective) in costs.items():
-        account = accounts.account(EXPENSE, line)
-        about = _about(bill, line)
-        key = (account, line.cost_centre, line.tenant, about)
-        sums[key] = EXACT.add(sums[key], effective)
-    postings = [_Posting(*key, to_cents(amount)) for key, amount in sorted(sums.items())]
-    billed = to_cents(exact_sum(billed for billed, _ in costs.values()))
-    expense = to_cents(exact_sum(sums.values()))
-    rounding = EXACT.subtract(expense, exact_sum(posting.amount for posting in postings))
-    prepaid = EXACT.subtract(billed, expense)
+    sums: dict[str, dict[tuple[str, str, str, str], Decimal]] = {EXPENSE: {}, EXCHANGE: {}}
+    for line, worth in costs.items():
+        for role, amount in ((EXPENSE, worth.effective), (EXCHANGE, worth.exchange)):
+            if role == EXCHANGE and not amount:
+                continue
+            account = accounts.account(role, line)
+            key = (account, line.cost_centre, line.tenant, _about(bill, line, role))
+            sums[role][key] = EXACT.add(sums[role].get(key, ZERO), amount)
+    postings = [
+        _Posting(*key, to_cents(amount))
+        for role in (EXPENSE, EXCHANGE)
+        for key, amount in sorted(sums[role].items())
+    ]
+    billed = to_cents(exact_sum(worth.billed for worth in costs.values()))
+    borne = to_cents(exact_sum(amount for side in sums.values() for amount in side.values()))
+    rounding = EXACT.subtract(borne, exact_sum(posting.amount for posting in postings))
+    prepaid = EXACT.subtract(billed, borne)
     whole = CostLine("", "", bill.service_provider_name, "", "", "")
-    text = f"{bill.service_provider_name} {month_text(bill.billing_period)}"
     for role, amount, words in (
-        (PREPAID, prepaid, f"{text}, billed and not yet effective"),
-        (ROUNDING, rounding, f"{text}, rounding of the lines to cents"),
-        (liability, -billed, f"{text}, {'invoice' if liability == PAYABLE else 'accrual'}"),
+        (PREPAID, prepaid, f"{bill.about}, billed and not yet effective"),
+        (ROUNDING, rounding, f"{bill.about}, rounding of the lines to cents"),
+        (liability, -billed, f"{bill.about}, {'invoice' if liability == PAYABLE else 'accrual'}"),
     ):
         if amount:
             account = accounts.account(role, CostLine(*[""] * 6) if role == ROUNDING else whole)
@@ -253,11 +286,13 @@ def _postings(bill: Bill, costs: Costs, liability: str, accounts: _Accounts) -> 
     return [posting for posting in postings if posting.amount]
 
 
-def _about(bill: Bill, line: CostLine) -> str:
+def _about(bill: Bill, line: CostLine, role: str) -> str:
     charge = "" if line.charge_category == "Usage" else f", {line.charge_category}"
+    billed = f", billed in {bill.billed_in}" if bill.billed_in else ""
+    exchange = ", exchange difference" if role == EXCHANGE else ""
     return (
         f"{line.service_provider_name} {line.service_category}{charge} "
-        f"{month_text(bill.billing_period)}"
+        f"{month_text(bill.billing_period)}{billed}{exchange}"
     )
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from allocation.core.checks import CheckState, Item
-from allocation.core.closing import PRIOR_PERIOD
+from allocation.core.closing import EXCHANGE, PRIOR_PERIOD
 from allocation.core.pnl import Pnl
 from dashboards import numbers
 from dashboards.shown import Shown, shown
 from dashboards.tables import Cell, Column, Kind, Row, RowKind, Table, Tone
-from finops.core.amounts import EXACT, ZERO, exact_sum
+from finops.core.amounts import EXACT, ZERO, exact_sum, foot
+from finops.core.periods import add_months
 
 if TYPE_CHECKING:
     from allocation.close_selectors import MonthState
@@ -24,6 +25,7 @@ STATE_WORDS = {
     CheckState.OPEN: "◆ open",
     CheckState.BLOCKED: "✕ blocks",
 }
+_BORNE = (PRIOR_PERIOD, EXCHANGE)
 _REPORTED = "As reported where the month is closed"
 _TONES: dict[CheckState, Tone] = {
     CheckState.OK: "",
@@ -143,10 +145,23 @@ def _bills(one: MonthState) -> Cell:
     return Cell(", ".join(f"{one.bills[name]} {name}" for name in order if one.bills.get(name)))
 
 
-def figures_table(pnl: Pnl, restated: Pnl | None, currency: str) -> Table:
-    """What the month reports, from revenue to tax; of a closed month (``restated``) beside what is known now."""
+def figures_table(
+    pnl: Pnl,
+    restated: Pnl | None,
+    currency: str,
+    *,
+    borne_revenue: Decimal = ZERO,
+    so_far: str = "",
+) -> Table:
+    """What the month reports, from revenue to tax; of a closed month (``restated``) beside what is known now.
+
+    ``borne_revenue`` is what of the revenue is that of earlier months; ``so_far`` the days that a month which is not
+    over is told of.
+    """
     sides = [shown(pnl)] if restated is None else [shown(pnl), shown(restated)]
     caption = "As it will be reported" if restated is None else "As reported"
+    if so_far:
+        caption = so_far
     columns = [Column("line", ""), Column("amount", caption, Kind.MONEY, currency)]
     if restated is not None:
         columns += [
@@ -168,9 +183,23 @@ def figures_table(pnl: Pnl, restated: Pnl | None, currency: str) -> Table:
     def part(name: str) -> Callable[[Shown], Decimal | None]:
         return lambda side: side.direct.get(name, ZERO)
 
-    names = sorted({name for side in sides for name in side.direct} - {PRIOR_PERIOD})
-    if any(PRIOR_PERIOD in side.direct for side in sides):
-        names.append(PRIOR_PERIOD)
+    names = sorted({name for side in sides for name in side.direct} - set(_BORNE))
+    names += [name for name in _BORNE if any(name in side.direct for side in sides)]
+    earned: list[Row] = []
+    if borne_revenue:
+        # In cents that foot to the revenue beneath, as the parts of the cost do.
+        own, borne = foot([EXACT.subtract(pnl.revenue, borne_revenue), borne_revenue])
+        first = {id(sides[0]): (own, borne)}
+        earned = [
+            row(
+                "Revenue of the month", lambda side: first.get(id(side), (side.revenue,))[0], "part"
+            ),
+            row(
+                "Prior-period adjustments of revenue",
+                lambda side: first.get(id(side), (ZERO, ZERO))[1],
+                "part",
+            ),
+        ]
     margin = [
         Cell(kind=Kind.PERCENT, reason=side.reason)
         if side.margin is None
@@ -178,6 +207,7 @@ def figures_table(pnl: Pnl, restated: Pnl | None, currency: str) -> Table:
         for side in sides
     ]
     rows = [
+        *earned,
         row("Revenue", lambda side: side.revenue, "sum"),
         *(row(name, part(name), "part") for name in names),
         row("Cost of revenue", lambda side: side.cost, "sum"),
@@ -189,6 +219,24 @@ def figures_table(pnl: Pnl, restated: Pnl | None, currency: str) -> Table:
         row("Tax and the like, below the line", lambda side: exact_sum(side.below_line.values())),
     ]
     return Table("figures", f"{caption}, on effective cost", columns, rows)
+
+
+def reach_note(month: date, last_day: date | None, *, is_over: bool) -> str:
+    """Until which day figures of an open month are told; empty where the whole month's cost has come."""
+    name = f"{month:%B %Y}"
+    if last_day is None or last_day < month:
+        return f"No whole day of cost of {name} has come yet."
+    day = f"{last_day.day} {last_day:%b}"
+    if not is_over:
+        return (
+            f"Cost and revenue through {day}, the last day whose cost has come: {name} is not over."
+        )
+    if last_day < add_months(month, 1) - timedelta(days=1):
+        return (
+            f"The cost of {name} has come through {day}, and the revenue is the whole month's: so a close would report "
+            "it now."
+        )
+    return ""
 
 
 def checklist_table(items: Sequence[ShownItem]) -> Table:

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 from dashboards import numbers
 from dashboards.state import Link
 from dashboards.tables import Cell, Column, Kind, Row, Table
-from finops.core.amounts import exact_sum
+from finops.core.amounts import EXACT, exact_sum
 
 if TYPE_CHECKING:
+    from allocation.changes import Booked, Change
     from allocation.close_models import PriorPeriodAdjustment, RevenueAdjustment
     from allocation.core.figures import Metric, Slice
-    from allocation.reported import Booked, Change
 
 _MOST_NOTES = 3
+_STANDS = "the amount stands already, what changed is its rate"
+_NO_RATE = "no rate is known, so it is in no figure yet"
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ def _month(month: date) -> str:
 
 def revenue_table(rows: Sequence[RevenueAdjustment]) -> Table:
     """One row per adjustment of revenue, newest first, exact."""
+    foreign = any(row.currency != row.quote for row in rows)
     columns = (
         Column("made", "Booked (UTC)", Kind.TIME),
         Column("of", "Revenue of"),
@@ -95,6 +98,7 @@ def revenue_table(rows: Sequence[RevenueAdjustment]) -> Table:
         Column("tenant", "Tenant"),
         Column("currency", "Currency"),
         Column("amount", "Revenue", Kind.EXACT),
+        *(_worth_columns(rows) if foreign else ()),
         Column("why", "Why"),
     )
     lines = [
@@ -106,6 +110,7 @@ def revenue_table(rows: Sequence[RevenueAdjustment]) -> Table:
                 Cell(row.tenant.name),
                 Cell(row.currency),
                 Cell(row.amount, plus=True),
+                *(_worth(row.amount, row) if foreign else ()),
                 Cell(row.why),
             )
         )
@@ -119,7 +124,11 @@ def revenue_table(rows: Sequence[RevenueAdjustment]) -> Table:
 def adjustments_table(
     rows: Sequence[PriorPeriodAdjustment], *, metric: Metric, empty: str, with_tenant: bool = False
 ) -> Table:
-    """One row per adjustment of cost, newest first, exact; the total foots by currency."""
+    """One row per adjustment of cost, newest first, exact; the totals foot, by currency and in what they are worth.
+
+    An exchange difference has no amount: what it is about stands already.
+    """
+    foreign = any(row.billing_currency != row.quote for row in rows)
     columns = [
         Column("made", "Booked (UTC)", Kind.TIME),
         Column("of", "Cost of"),
@@ -130,6 +139,7 @@ def adjustments_table(
         Column("charge", "Charge"),
         Column("currency", "Currency"),
         Column("amount", f"{metric.capitalize()} cost", Kind.EXACT),
+        *(_worth_columns(rows) if foreign else ()),
         Column("why", "Why"),
     ]
 
@@ -139,6 +149,7 @@ def adjustments_table(
 
     def line(row: PriorPeriodAdjustment) -> Row:
         owner = row.tenant.name if row.tenant else "Unallocated"
+        held = Cell(reason=_STANDS) if row.is_exchange else Cell(amount(row), plus=True)
         return Row(
             (
                 Cell(row.made_at),
@@ -147,29 +158,49 @@ def adjustments_table(
                 *([Cell(owner)] if with_tenant else []),
                 Cell(row.service_provider_name),
                 Cell(row.service_category),
-                Cell(row.charge_category),
+                Cell("Exchange difference" if row.is_exchange else row.charge_category),
                 Cell(row.billing_currency),
-                Cell(amount(row), plus=True),
+                held,
+                *(_worth(amount(row), row) if foreign else ()),
                 Cell(row.why),
             )
         )
 
-    before = len(columns) - 4
-    totals = [
-        Row(
+    def total(currency: str) -> Row:
+        mine = [row for row in rows if row.billing_currency == currency]
+        held = exact_sum(amount(row) for row in mine if not row.is_exchange)
+        worth = exact_sum(worth_of(amount(row), row) for row in mine)
+        return Row(
             (
                 Cell("Total"),
-                *(Cell("") for _ in range(before)),
+                *(Cell("") for _ in range(6 if with_tenant else 5)),
                 Cell(currency),
-                Cell(
-                    exact_sum(amount(row) for row in rows if row.billing_currency == currency),
-                    plus=True,
-                ),
+                Cell(held, plus=True),
+                *((Cell(""), Cell(worth, plus=True)) if foreign else ()),
                 Cell(""),
             ),
             "total",
         )
-        for currency in sorted({row.billing_currency for row in rows})
-    ]
+
+    totals = [total(currency) for currency in sorted({row.billing_currency for row in rows})]
     caption = "Prior-period adjustments of cost"
     return Table("adjustments", caption, columns, [line(row) for row in rows], totals, empty)
+
+
+def worth_of(amount: Decimal, row: PriorPeriodAdjustment | RevenueAdjustment) -> Decimal:
+    """What an adjustment's ``amount`` adds to the figures, in its ``quote``; zero while no rate is known."""
+    return EXACT.multiply(amount, Decimal(row.rate))
+
+
+def _worth_columns(
+    rows: Sequence[PriorPeriodAdjustment | RevenueAdjustment],
+) -> tuple[Column, Column]:
+    unit = ", ".join(sorted({row.quote for row in rows}))
+    return Column("rate", "Rate", Kind.EXACT), Column("worth", "In the figures", Kind.EXACT, unit)
+
+
+def _worth(amount: Decimal, row: PriorPeriodAdjustment | RevenueAdjustment) -> tuple[Cell, Cell]:
+    rate = Decimal(row.rate)
+    if not rate:
+        return Cell(reason=_NO_RATE), Cell(reason=_NO_RATE)
+    return Cell(rate), Cell(worth_of(amount, row), plus=True)

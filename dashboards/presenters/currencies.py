@@ -58,3 +58,24 @@ def _amounts(one: Converted | Missing, currency: str) -> str:
         if amount
     ]
     return " and ".join(parts)
+
+
+def rate_notes(notes: CurrencyNotes, currency: str) -> tuple[str, ...]:
+    """Every rate behind the figures of a download, exact, and what is in none of them; one sentence each."""
+    return (
+        *(
+            f"Exchange rate: 1 {one.rate.base} = {plain(one.rate.rate)} {currency}, {one.rate.basis}"
+            f"{f' ({one.rate.source})' if one.rate.source else ''}: {_amounts(one, one.rate.base)}."
+            for one in notes.converted
+        ),
+        *(
+            f"Exchange rate: 1 {one.currency} = {plain(one.rate)} {one.settled_currency}, the rate that {one.supplier} "
+            f"invoice {one.invoice_id} was paid at."
+            for one in notes.settled
+        ),
+        *(
+            f"In no figure: {_amounts(one, one.currency)} of {one.month:%b %Y}, because no rate from {one.currency} to "
+            f"{currency} is known."
+            for one in notes.missing
+        ),
+    )

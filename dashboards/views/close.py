@@ -18,23 +18,31 @@ from allocation import books
 from allocation.checklist import checklist
 from allocation.close_selectors import (
     adjustments_of,
+    borne_revenue,
     close_of,
+    month_currencies,
     month_figures,
     month_states,
     months_with_figures,
     revenue_adjustments_of,
     still_agrees,
+    window_so_far,
 )
 from allocation.core.checks import Asked, Item
 from allocation.core.journal import to_csv
+from allocation.core.pnl import Pnl
+from allocation.currencies import CurrencyNotes
 from allocation.journal import JournalError, journal_of
 from allocation.month_close import CloseRefusedError, close_month, figures_mark, reopen_month
+from dashboards.context import last_whole_day
 from dashboards.navigation import NavEntry
 from dashboards.pages import answer, stateful
 from dashboards.presenters import close as present
 from dashboards.presenters.closing import adjustments_table, revenue_table
+from dashboards.presenters.currencies import rate_notes, sentences
 from dashboards.state import PageState, StateError, read_state
 from finops import clock
+from finops.core.amounts import ZERO
 from finops.core.periods import PeriodError, month_text, parse_month
 from finops.models import User
 from finops.permissions import Capability, can, check, require
@@ -70,23 +78,29 @@ def _page(
     if month is None:
         return render(request, "dashboards/close_empty.html", {"state": state})
     shown_months = sorted({month, *months[:_SHOWN_MONTHS]}, reverse=True)
-    states = month_states(shown_months, today=state.today)
+    reach = last_whole_day()
+    states = month_states(shown_months, today=state.today, reach=reach)
     own = next(one for one in states if one.month == month)
     closed = close_of(month)
     items = [] if own.is_closed else checklist(Asked(month, clock.now(), through))
     accepted = (closed.accepted if closed else None) or typed or {}
     shown = present.shown_items(items, _where, accepted)
+    window = window_so_far(month, today=state.today, reach=reach)
+    currency = settings.REPORTING_CURRENCY
+    notes = month_currencies(window) if window else CurrencyNotes()
     figures = present.figures_table(
-        month_figures(month),
-        month_figures(month, "restated") if own.is_closed else None,
-        settings.REPORTING_CURRENCY,
+        month_figures(window) if window else Pnl(),
+        month_figures(window, "restated") if window and own.is_closed else None,
+        currency,
+        borne_revenue=borne_revenue(window) if window else ZERO,
+        so_far="" if own.is_over else "So far",
     )
     context: dict[str, Any] = {
         "month": month,
         "month_text": month_text(month),
         "sentence": present.sentence(month, own, items),
         "own": own,
-        "months": present.months_table(states, _month_url, settings.REPORTING_CURRENCY),
+        "months": present.months_table(states, _month_url, currency),
         "items": shown,
         "open_items": [item for item in shown if item.is_open],
         "blocked": any(item.word == present.STATE_WORDS["blocked"] for item in shown),  # type: ignore[index]  # a StrEnum is its text
@@ -100,6 +114,8 @@ def _page(
         "may_close": can(request.user, Capability.CLOSE_MONTH),
         "typed": typed or {},
         "problem": problem,
+        "reach": "" if own.is_closed else present.reach_note(month, reach, is_over=own.is_over),
+        "currencies": sentences(notes, currency),
         "seen": "" if own.is_closed else figures_mark(month),
         "adjustments": adjustments_table(
             adjustments_of(month, limit=_SHOWN_ADJUSTMENTS),
@@ -120,6 +136,7 @@ def _page(
         table=present.checklist_table(shown) if state.format and not closed else figures,
         name="month-close",
         span=month_text(month),
+        notes=rate_notes(notes, currency),
     )
     if problem:
         response.status_code = _CONFLICT

@@ -10,10 +10,11 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import path, reverse
 from django.views.decorators.vary import vary_on_headers
 
-from allocation.core.closing import PRIOR_PERIOD
+from allocation.changes import changes_since_close
+from allocation.core.closing import EXCHANGE, PRIOR_PERIOD
 from allocation.core.figures import Statement
 from allocation.core.pnl import Verdict
-from allocation.reported import adjustments, changes_since_close
+from allocation.reported import adjustments
 from allocation.selectors import services as service_rows
 from allocation.selectors import statement as read_statement
 from allocation.selectors import unallocated_cost, untagged_resources
@@ -137,8 +138,8 @@ def tenant_services(request: HttpRequest, state: PageState, slug: str) -> HttpRe
         msg = "This page shows the services of one category: name it, for example category=Compute."
         raise StateError(msg)
     slice_ = tenant_slice(state, slug)
-    if category == PRIOR_PERIOD:
-        return _adjustments(request, state, tenant)
+    if category in {PRIOR_PERIOD, EXCHANGE}:
+        return _adjustments(request, state, tenant, is_exchange=category == EXCHANGE)
     lines = reverse("tenant-lines", args=[slug])
     table = present_services.services_table(
         service_rows(slice_, category),
@@ -169,16 +170,18 @@ def tenant_services(request: HttpRequest, state: PageState, slug: str) -> HttpRe
     )
 
 
-def _adjustments(request: HttpRequest, state: PageState, tenant: Tenant) -> HttpResponse:
-    """What stands beneath the line of prior-period adjustments."""
+def _adjustments(
+    request: HttpRequest, state: PageState, tenant: Tenant, *, is_exchange: bool
+) -> HttpResponse:
+    """What stands beneath the line of prior-period adjustments, or of exchange differences."""
     slice_ = tenant_slice(state, tenant.slug)
-    rows = adjustments(slice_)
+    rows = adjustments(slice_, is_exchange=is_exchange)
     table = adjustments_table(
         rows, metric=state.metric, empty="No adjustment is booked in these days."
     )
     context: dict[str, Any] = {
         "tenant": tenant,
-        "category": PRIOR_PERIOD,
+        "category": EXCHANGE if is_exchange else PRIOR_PERIOD,
         "state": state,
         "table": table,
         "is_adjustments": True,

@@ -76,7 +76,9 @@ def bill(
     assert outcome.status in {"loaded", "unchanged"}
 
 
-def earned(month: date, amount: str, tenant: str = "acme", invoice: str = "") -> RevenueRow:
+def earned(
+    month: date, amount: str, tenant: str = "acme", invoice: str = "", currency: str = "USD"
+) -> RevenueRow:
     """Revenue of a month, typed in; the same invoice again replaces its amount."""
     owner, _ = Tenant.objects.get_or_create(
         slug=tenant, defaults={"name": tenant.title(), "first_seen": NOW}
@@ -88,7 +90,7 @@ def earned(month: date, amount: str, tenant: str = "acme", invoice: str = "") ->
         service_end=window.end,
         invoice_id=invoice or f"{tenant}-{month:%Y-%m}",
         line_id="",
-        defaults={"amount": Decimal(amount), "currency": "USD"},
+        defaults={"amount": Decimal(amount), "currency": currency},
     )
     recognise_revenue(revenue_row_ids=[row.pk])
     return row

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import defaultdict
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -18,6 +19,7 @@ from allocation.close_models import GlAccount
 from allocation.core.journal import (
     ACCRUED,
     COLUMNS,
+    EXCHANGE,
     EXPENSE,
     PAYABLE,
     PREPAID,
@@ -27,13 +29,20 @@ from allocation.core.journal import (
     Bill,
     CostLine,
     JournalLine,
+    Worth,
     build_journal,
     to_csv,
 )
 from allocation.journal import JournalError, journal_of
 from finops import clock
 from finops.core.amounts import exact_sum, to_cents
-from finops.core.focus import CostKind, ServiceCategory
+from finops.core.focus import ChargeCategory, CostKind, ServiceCategory
+from finops.core.fx import Quote
+from finops.fx import write_quotes
+from finops.models import User
+from ingestion.core.invoices import Bill as Bill_
+from ingestion.core.invoices import Line
+from ingestion.invoices import take_bills
 from ingestion.models import Load
 from tests.allocation.closing import AUGUST, JULY, NOW, SEPTEMBER, bill, charge, close
 from tests.dashboards.world import person
@@ -46,6 +55,7 @@ RULES = [
     AccountRule(ACCRUED, "2100"),
     AccountRule(PREPAID, "1300"),
     AccountRule(ROUNDING, "5999"),
+    AccountRule(EXCHANGE, "7000"),
 ]
 
 
@@ -64,7 +74,10 @@ def bill_of(now, before=None, **fields) -> Bill:
         "reference": "exec-1",
         **fields,
     }
-    return Bill(now=now, before=before or {}, **about)
+    worths = [
+        {key: Worth(*amounts) for key, amounts in (side or {}).items()} for side in (now, before)
+    ]
+    return Bill(now=worths[0], before=worths[1], **about)
 
 
 def posted(lines: list[JournalLine]) -> list[tuple[str, str, str, str]]:
@@ -134,6 +147,17 @@ def test_what_is_billed_and_not_yet_effective_is_prepaid():
     ]
 
 
+def test_what_an_invoice_was_paid_above_its_rate_is_on_its_own_account():
+    costs = {line(): (Decimal("120"), Decimal("109.10"), Decimal("10.90"))}
+    lines, _ = build_journal(JULY, [bill_of(costs, billed_in="EUR")], RULES)
+    assert [(one.account, str(one.debit - one.credit), one.description) for one in lines] == [
+        ("5000", "109.10", "AWS Compute 2026-07, billed in EUR"),
+        ("7000", "10.90", "AWS Compute 2026-07, billed in EUR, exchange difference"),
+        ("2000", "-120.00", "AWS 2026-07, billed in EUR, invoice"),
+    ]
+    assert {one.journal_id for one in lines} == {"2026-07/aws/2026-07/EUR-USD"}
+
+
 def test_a_key_without_an_account_is_named_or_goes_to_suspense():
     costs = {line(): (Decimal(1), Decimal(1))}
     _, errors = build_journal(JULY, [bill_of(costs)], RULES[1:])
@@ -163,7 +187,7 @@ costs_of = st.dictionaries(
         st.sampled_from(["Compute", "Storage"]),
         st.sampled_from(["Usage", "Tax", "Credit"]),
     ),
-    st.tuples(money, money),
+    st.tuples(money, money, money),
     max_size=6,
 )
 
@@ -182,11 +206,11 @@ def test_every_journal_balances_and_says_the_bill_to_the_cent(now, before, is_in
     for mine in by_id.values():
         assert exact_sum(one.debit for one in mine) == exact_sum(one.credit for one in mine)
     booked = [one for one in lines if not one.journal_id.endswith("/R")]
-    expense = exact_sum(one.debit - one.credit for one in booked if one.account.startswith("5"))
-    wanted = exact_sum(effective for _, effective in now.values())
+    borne = exact_sum(one.debit - one.credit for one in booked if one.account[0] in "57")
+    wanted = exact_sum(amount for _, *parts in now.values() for amount in parts)
     if was:
-        wanted -= exact_sum(effective for _, effective in before.values())
-    assert expense == to_cents(wanted)
+        wanted -= exact_sum(amount for _, *parts in before.values() for amount in parts)
+    assert borne == to_cents(wanted)
     if not (is_invoiced or was):
         assert exact_sum(one.debit - one.credit for one in lines if one.account == "2100") == 0
 
@@ -231,6 +255,77 @@ def test_an_accrual_ends_as_the_payable_of_its_invoice(books_of_summer):
     assert "2100" not in both
     assert both["2000"] == Decimal("-221.00")
     assert sum(amount for account, amount in both.items() if account.startswith("5")) == 221
+
+
+def invoice(amount: str, settled: str = "") -> None:
+    about = Line(
+        description="Stamps",
+        service_name="Time stamps",
+        service_category=ServiceCategory.SECURITY,
+        charge_category=ChargeCategory.USAGE,
+        service_start=JULY,
+        service_end=AUGUST,
+        amount=Decimal(amount),
+        tenant="acme",
+    )
+    paid = Decimal(settled) if settled else None
+    bill_ = Bill_("TSA", "1", AUGUST, "EUR", (about,), settled_rate=paid)
+    take_bills(bills=[replace(bill_, settled_currency="USD" if settled else "")])
+
+
+def close_with(actor: User, *closed: date) -> None:
+    for month in closed:
+        bill(month, charge(month, "5", invoice_id=f"I-{month:%m}"))
+        close(month, actor)
+
+
+def the_rate(value: str) -> None:
+    write_quotes(quotes=[Quote(date(2026, 7, 8), "EUR", "USD", Decimal(value), "typed in")])
+
+
+@pytest.fixture
+def accounts(db, monkeypatch):
+    monkeypatch.setattr(clock, "now", lambda: NOW)
+    monkeypatch.setattr(clock, "today", NOW.date)
+    for rule in RULES:
+        GlAccount.objects.create(**{k: v for k, v in rule.__dict__.items() if v})
+    return person("carol", "admin")
+
+
+def test_a_foreign_bill_is_booked_at_the_rate_of_the_close_and_its_payment_trues_it_up(accounts):
+    the_rate("1.091")
+    invoice("100.01")
+    close_with(accounts, JULY)
+    invoice("100.01", settled="1.2")
+    close_with(accounts, AUGUST)
+    lines = [*journal_of(JULY), *journal_of(AUGUST)]
+    assert {one.currency for one in lines} == {"USD"}
+    assert balances(JULY, until=date(2026, 7, 31)) == {
+        "5000": Decimal("114.11"),
+        "2000": Decimal("-114.11"),
+    }
+    assert balances(JULY, AUGUST, until=date(2026, 8, 31)) == {
+        "5000": Decimal("119.11"),  # 100.01 at 1.091, and twice the 5 of the other bill
+        "7000": Decimal("10.90"),
+        "2000": Decimal("-130.01"),
+    }
+
+
+def test_what_has_no_rate_is_a_journal_in_its_own_currency_until_it_has_one(accounts):
+    invoice("100")
+    close_with(accounts, JULY)
+    euros = [one for one in journal_of(JULY) if one.currency == "EUR"]
+    assert sum(one.debit for one in euros) == sum(one.credit for one in euros) == 100
+    the_rate("1.1")
+    close_with(accounts, AUGUST)
+    every = [*journal_of(JULY), *journal_of(AUGUST)]
+    sums: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for one in every:
+        sums[one.currency, one.account] += one.debit - one.credit
+    assert {key: amount for key, amount in sums.items() if amount} == {
+        ("USD", "5000"): Decimal(120),
+        ("USD", "2000"): Decimal(-120),
+    }
 
 
 def test_a_month_that_is_open_has_no_journal(books_of_summer):

@@ -13,6 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import connection
 
 from allocation import books
+from allocation.changes import booked_in, changes_since_close
 from allocation.close_models import (
     ClosedMonth,
     PriorPeriodAdjustment,
@@ -29,7 +30,7 @@ from allocation.month_close import (
     reopen_month,
     stored_digest,
 )
-from allocation.reported import ReportedError, booked_in, changes_since_close
+from allocation.reported import ReportedError
 from finops import clock
 from finops.audit_models import AuditEntry
 from finops.core.periods import Window
