@@ -144,12 +144,12 @@ def put_aside_table(
     ``again_url`` where the person may have an object read again: its first row has the buttons.
     """
     columns = [
-        Column("taken", "Taken (UTC)", Kind.TIME),
-        Column("log", "Log"),
-        Column("object", "Object"),
         Column("what", "What"),
         Column("reason", "Why"),
         Column("text", "Line, redacted"),
+        Column("object", "Object"),
+        Column("log", "Log"),
+        Column("taken", "Taken (UTC)", Kind.TIME),
     ]
     if again_url:
         columns.append(Column("do", "Do"))
@@ -157,12 +157,12 @@ def put_aside_table(
     seen: set[int] = set()
     for row in rows:
         cells = [
-            Cell(row.taken_at),
-            Cell(row.source),
-            Cell(row.key),
             Cell("object" if row.line is None else f"line {row.line}"),
-            Cell(row.reason),
+            Cell(_without_place(row)),
             Cell(row.text or None, reason="nothing of it can be shown"),
+            Cell(row.key),
+            Cell(row.source),
+            Cell(row.taken_at),
         ]
         if again_url:
             first = row.object_id not in seen
@@ -176,6 +176,12 @@ def put_aside_table(
         lines,
         empty="Nothing was put aside.",
     )
+
+
+def _without_place(row: PutAside) -> str:
+    """The reason without what stands in the columns beside it."""
+    told = row.reason.removeprefix(row.key).removeprefix(f", line {row.line}").removeprefix(": ")
+    return f"{told[:1].upper()}{told[1:]}" if told.startswith(("the ", "it ", "none ")) else told
 
 
 def _again(row: PutAside, again_url: Callable[[int], str]) -> tuple[Action, ...]:

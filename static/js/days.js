@@ -17,6 +17,7 @@
       delete other.dataset.shown;
     }
     cell.dataset.shown = "";
+    line.dataset.chosen = "";
   };
   const stopAt = (cell) => {
     for (const other of grid.querySelectorAll("td[tabindex='0']")) {

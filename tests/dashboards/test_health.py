@@ -18,6 +18,7 @@ from ingestion.models import Connection, Delivery, Load, Source
 from ingestion.selectors import SourceFreshness
 from ingestion.services import collect
 from tests.cur_export import Export, line
+from tests.dashboards.troubles import load_restatement
 from tests.dashboards.usage import load_usage
 from tests.dashboards.world import load_rejects
 
@@ -244,20 +245,7 @@ def test_what_was_loaded_by_hand_says_how_to_read_it_again(erin, tmp_path):
 
 @pytest.fixture
 def restated(company, tmp_path) -> int:
-    rows = [line("10", tenant="acme"), line("4", tenant="globex", day=2), line("1", day=3)]
-    for number, part in enumerate((rows, [rows[0], line("3.25", tenant="acme", day=2), rows[2]])):
-        export = Export(
-            part,
-            execution=f"2026-04-{18 + number}T08:00:00.000Z-0000000{number}",
-            export="second",
-            arn="arn:aws:bcm-data-exports:us-east-1:1:export/second",
-        )
-        from tests.ingestion.bills import load
-
-        assert load(export.write(tmp_path / str(number))).exit_code == 0
-    from allocation.models import Restatement
-
-    return Restatement.objects.get().pk
+    return load_restatement(tmp_path)
 
 
 def test_a_restatement_is_told_with_its_amount_and_tenants(restated, alice):

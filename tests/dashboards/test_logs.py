@@ -40,7 +40,7 @@ def test_a_log_tells_its_objects_lines_and_the_hour_it_is_complete_through(alice
     assert "2 lines or objects put aside" in section
     aside = alice.get(reverse("logs-put-aside")).content.decode()
     assert "EdgeResponseBytes is negative" in aside
-    assert "none of its 1 lines can be read" in aside
+    assert "None of its 1 lines can be read" in aside
 
 
 def test_without_a_log_there_is_no_section(alice):
