@@ -68,6 +68,8 @@ def test_a_tap_on_a_phone_shows_the_reason_and_the_names_stay_in_view(visit, tro
 def test_a_chart_follows_when_the_window_gets_narrow(visit):
     page = visit().go("/")
     page.set_viewport_size({"width": 390, "height": 800})
-    page.wait_for_function(
-        "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-    )
+    page.wait_for_timeout(500)
+    excess = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.evaluate(excess) <= 0
+    drawn = page.locator(".chart-canvas .main-svg").first.bounding_box()
+    assert drawn["width"] <= 390, "it is drawn anew, not cut"

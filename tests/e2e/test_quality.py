@@ -16,7 +16,7 @@ from tests.allocation.closing import close
 from tests.dashboards.stamps import load_stamps
 from tests.dashboards.troubles import load_restatement, load_troubles
 from tests.dashboards.usage import load_usage
-from tests.dashboards.world import load_rejects
+from tests.dashboards.world import PASSWORD, load_rejects, person
 from tests.e2e.conftest import Visit
 from tests.e2e.pages import APRIL, CLOSED, PAGES
 
@@ -94,6 +94,24 @@ def test_nothing_sticks_out_of_the_page(visit, width, tmp_path):
     for name, page in each_page(walk, tmp_path):
         wide[name] = page.evaluate(_STICKS_OUT)
     assert {name: excess for name, excess in wide.items() if excess > 0} == {}
+
+
+def test_axe_finds_nothing_at_the_door_of_the_admin_and_its_forms_fit(visit):
+    person("carol", "admin")
+    walk = visit(signed_in=False)
+    page = walk.go("/sign-in/?next=/admin/")
+    page.fill("#id_username", "carol")
+    page.fill("#id_password", PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_load_state("networkidle")
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        page.evaluate((VENDOR / "axe.min.js").read_text())
+        assert page.evaluate(_FINDINGS) == [], theme
+    for width in (390, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        for url in ("/admin/", "/admin/ingestion/source/", "/admin/ingestion/connection/add/"):
+            assert walk.go(url).evaluate(_STICKS_OUT) <= 0, f"{url} at {width}"
 
 
 def test_nothing_moves_after_the_first_paint(visit):
