@@ -57,7 +57,7 @@ def test_a_tap_on_a_phone_shows_the_reason_and_the_names_stay_in_view(visit, tro
     assert scrolled > 0, "the newest days are in view"
     assert head.bounding_box()["x"] < 40
     cell.tap()
-    assert reason(page).startswith("Cloudflare Logpush, 30 Apr: due")
+    assert reason(page) == "Cloudflare Logpush, 30 Apr: late, no line has come for 10 days."
     expect(page.locator("[data-days-reason]")).to_be_in_viewport()
     page.keyboard.press("Home")
     first = page.locator(".days tr", has_text="Cloudflare Logpush").locator("td").first
