@@ -60,13 +60,10 @@ def source_days(window: Window, now: datetime) -> list[tuple[Source, list[DayCel
     invoiced = _invoiced_days(window)
     sent = days_with_usage(window) | days_with_stamps(window)
     logs, counted = usage_spans(), days_counted(window)
-    asked = asked_spans(window)
-    rated = set(
-        ExchangeRate.objects.filter(day__gte=window.start, day__lt=window.end)
-        .order_by()
-        .values_list("day", flat=True)
-        .distinct()
-    )
+    shown = list(Source.objects.filter(is_active=True).exclude(kind=ESTIMATES))
+    kinds = {source.kind for source in shown}
+    asked = asked_spans(window) if kinds & set(api_sources()) else {}
+    rated = _days_with_rates(window) if RATES in kinds else set()
     days = list(window.each_day())
 
     def cells(source: Source) -> list[DayCell]:
@@ -119,8 +116,12 @@ def source_days(window: Window, now: datetime) -> list[tuple[Source, list[DayCel
             now=now,
         )
 
-    shown = Source.objects.filter(is_active=True).exclude(kind=ESTIMATES)
     return [(source, cells(source)) for source in shown]
+
+
+def _days_with_rates(window: Window) -> set[date]:
+    rows = ExchangeRate.objects.filter(day__gte=window.start, day__lt=window.end)
+    return set(rows.order_by().values_list("day", flat=True).distinct())
 
 
 def _invoiced_days(window: Window) -> dict[int, set[date]]:

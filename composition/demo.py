@@ -26,10 +26,11 @@ from django.core.management import call_command
 
 from composition import demo_usage
 from finops import clock
+from ingestion.core.lateness import EXPECTED_HOURS
 from ingestion.core.pricing import Tier
 from ingestion.core.tsa_contract import Contract
 from ingestion.estimating import estimate
-from ingestion.models import Connection, Load, RevenueRow
+from ingestion.models import Connection, Load, RevenueRow, Source
 from ingestion.tsa_contracts import write_contract
 from ingestion.tsa_models import TsaContract
 from simulator import cloudflare_usage
@@ -211,7 +212,19 @@ def load(place: Place) -> None:
     estimate()
     _ingest("aws_cur", place.files / "aws")
     estimate()
+    expect_by_day()
     place.loaded.write_text(before, encoding="utf-8")
+
+
+def expect_by_day() -> None:
+    """What the simulated vendors deliver ends with a day, so its logs are expected as its bills are.
+
+    As an admin would set it; a log that is written all the time keeps the shorter hours of its reader.
+    """
+    kinds = ("cloudflare_logpush", "tsa_responses")
+    Source.objects.filter(kind__in=kinds, expected_every_hours__lt=EXPECTED_HOURS).update(
+        expected_every_hours=EXPECTED_HOURS
+    )
 
 
 def ensure_connections(place: Place) -> None:

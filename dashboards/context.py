@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.core.cache import cache
@@ -33,9 +33,12 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         if can(user, entry.capability)
     ]
     may_reconcile = can(user, Capability.VIEW_RECONCILIATION)
+    nav = _with_one_current(links, request.path)
+    known = current_freshness()
     return {
-        "nav": _with_one_current(links, request.path),
-        "freshness": current_freshness(),
+        "nav": nav,
+        "freshness": known,
+        "shown_as_of": _as_of(known, next((link.url for link in nav if link.current), "")),
         "may_reconcile": may_reconcile,
         "open_alerts": _alert_count() if may_reconcile else 0,
         "may_export": can(user, Capability.EXPORT_FIGURES),
@@ -49,6 +52,17 @@ def current_freshness() -> Freshness:
         known = freshness(clock.now())
         cache.set(_FRESHNESS_KEY, known, _FRESHNESS_SECONDS)
     return known
+
+
+def _as_of(known: Freshness, url: str) -> datetime | None:
+    """How new the figures of the current page are: its sources' newest data, or the bills'."""
+    shows = {entry for entry in nav_entries() if entry.shows and reverse(entry.url_name) == url}
+    kinds = {kind for entry in shows for kind in entry.shows}
+    if not kinds:
+        return known.as_of
+    return max(
+        (one.newest for one in known.sources if one.kind in kinds and one.newest), default=None
+    )
 
 
 def _alert_count() -> int:

@@ -19,12 +19,17 @@ from finops.permissions import Capability
 
 @dataclass(frozen=True)
 class NavEntry:
-    """One room: ``order`` is its place in the flow, ``capability`` who sees it."""
+    """One room: ``order`` is its place in the flow, ``capability`` who sees it.
+
+    ``shows`` are kinds of sources (their readers' ids) that its figures come from, and by which its "as of" goes;
+    empty: bills, as pages of money show them.
+    """
 
     label: str
     url_name: str
     order: int
     capability: Capability
+    shows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def _ask_again(alert: Alert, finding: Finding, now: datetime) -> None:
         held = AlertAcknowledgement(
             alert=alert,
             by=alert.acknowledged_by,
-            at=alert.acknowledged_at,
+            at=alert.acknowledged_at or now,
             severity=alert.severity,
             sentence="",
         )

@@ -47,7 +47,8 @@ def record(
 ) -> AuditEntry:
     """Add one entry; ``actor`` is ``None`` where the product did it by itself.
 
-    ``before`` and ``after`` are plain values by name: amounts as text, no floats. Raises ``RuntimeError`` outside
+    A ``verb`` has a label for people in its app's ``audited.py``. ``before`` and ``after`` are plain values by name:
+    amounts as text, no floats. Raises ``RuntimeError`` outside
     of a transaction, because then the deed could be there without its entry.
     """
     if not connection.in_atomic_block:
@@ -104,6 +105,12 @@ def head() -> Head:
     """The newest entry's number and hash: what to write down elsewhere."""
     stored = AuditHead.objects.filter(pk=_HEAD).first()
     return Head(stored.number, stored.hash) if stored else Head()
+
+
+def began() -> datetime | None:
+    """When the first entry was written (UTC); ``None`` where there is none."""
+    first = AuditEntry.objects.order_by("number").values_list("at", flat=True).first()
+    return first.astimezone(UTC) if first else None
 
 
 def entries(

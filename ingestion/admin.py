@@ -10,6 +10,7 @@ from django.forms import ChoiceField, ModelForm, ValidationError
 from django.http import HttpRequest
 
 from finops import clock
+from finops.admin_audit import AuditedAdmin
 from finops.admin_site import ReadOnlyAdmin
 from finops.core.amounts import money_text, plain
 from ingestion.admin_usage import LogpushSettingsInline
@@ -85,8 +86,8 @@ class ConnectionForm(ModelForm):  # type: ignore[type-arg]  # Django's class tak
 
 
 @admin.register(Connection)
-class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class takes no argument at run time
-    """Places that are looked at on a schedule."""
+class ConnectionAdmin(AuditedAdmin):
+    """Places that are looked at on a schedule; who changed one is in the audit log."""
 
     form = ConnectionForm
     inlines = (LogpushSettingsInline,)
@@ -124,8 +125,8 @@ class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's c
 
 
 @admin.register(Source)
-class SourceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class takes no argument at run time
-    """Sources: what is delivered from where, and how often it is expected."""
+class SourceAdmin(AuditedAdmin):
+    """Sources: what is delivered from where, and how often it is expected; who changed one is in the audit log."""
 
     list_display = (
         "slug",

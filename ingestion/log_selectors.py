@@ -13,6 +13,7 @@ from ingestion.core import watermark as marks
 from ingestion.core.cache_said import SAID_METRICS, CacheSaid, caches_said
 from ingestion.core.cache_status import CacheRatios, SemanticChange, cache_ratios, crosses_change
 from ingestion.models import Source
+from ingestion.rereading import refusals
 from ingestion.usage import newest_event
 from ingestion.usage_models import LogObject, RejectedLine, UsageDay, UsageLoad
 from ingestion.usage_taking import settings_for
@@ -93,31 +94,52 @@ def log_health() -> list[LogHealth]:
 
 @dataclass(frozen=True)
 class PutAside:
-    """An object that was refused (``line`` is ``None``), or a line of one that was not."""
+    """An object that was refused (``line`` is ``None``), or a line of one that was not.
+
+    ``refusal`` says in a clause why its object cannot be read again; empty where it can.
+    """
 
     taken_at: datetime
     source: str
     line: int | None
     reason: str
     text: str
+    key: str
+    object_id: int
+    refusal: str = ""
 
 
 def put_aside(limit: int = 50) -> list[PutAside]:
-    """What was put aside last, the newest first."""
-    objects = LogObject.objects.filter(state=LogObject.State.REJECTED).select_related("source")
-    lines = RejectedLine.objects.filter(log_object__state=LogObject.State.LOADED).select_related(
-        "log_object__source"
+    """What was put aside last, the newest object first, its lines in order; three queries."""
+    related = "source__connection"
+    objects = LogObject.objects.filter(state=LogObject.State.REJECTED).select_related(related)
+    lines = RejectedLine.objects.filter(log_object__state=LogObject.State.LOADED)
+    lines = lines.select_related(f"log_object__{related}").order_by(
+        "-log_object__taken_at", "log_object", "line"
     )
-    found = [
-        PutAside(one.taken_at, one.source.slug, None, one.reason, "") for one in objects[:limit]
-    ]
+    refused, aside = list(objects[:limit]), list(lines[:limit])
+    whole = {one.pk: one for one in (*refused, *(line.log_object for line in aside))}
+    why = refusals(list(whole.values()))
+    found = [_put_aside(one, None, one.reason, "", why.get(one.pk, "")) for one in refused]
     found += [
-        PutAside(
-            one.log_object.taken_at, one.log_object.source.slug, one.line, one.reason, one.text
-        )
-        for one in lines.order_by("-log_object__taken_at", "line")[:limit]
+        _put_aside(one.log_object, one.line, one.reason, one.text, why.get(one.log_object_id, ""))
+        for one in aside
     ]
+    found.sort(key=lambda one: (one.object_id, one.line or 0))
     return sorted(found, key=lambda one: one.taken_at, reverse=True)[:limit]
+
+
+def _put_aside(row: LogObject, line: int | None, reason: str, text: str, refusal: str) -> PutAside:
+    return PutAside(row.taken_at, row.source.slug, line, reason, text, row.key, row.pk, refusal)
+
+
+def put_aside_count() -> int:
+    """How many lines and objects are put aside, all of them."""
+    sums = LogObject.objects.aggregate(
+        lines=Sum("rejected", filter=Q(state=LogObject.State.LOADED)),
+        objects=Count("pk", filter=Q(state=LogObject.State.REJECTED)),
+    )
+    return (sums["lines"] or 0) + (sums["objects"] or 0)
 
 
 def cache_analysis(window: Window, *, host: str = "") -> CacheAnalysis:

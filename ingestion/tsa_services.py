@@ -195,10 +195,7 @@ def book(
             "state": Delivery.State.LOADED,
         },
     )
-    shown = [
-        replace(one, place=redact(one.place)[:1000], reason=redact(one.reason)[:300])
-        for one in asides
-    ]
+    shown = [shown_aside(one) for one in asides]
     known = set(
         RejectedRow.objects.filter(
             delivery__source=source, file__in={one.place for one in shown}
@@ -226,6 +223,11 @@ def book(
         started_at=now,
         finished_at=now,
     )
+
+
+def shown_aside(aside: Aside) -> Aside:
+    """What was put aside as it is kept: place and reason redacted and cut."""
+    return replace(aside, place=redact(aside.place)[:1000], reason=redact(aside.reason)[:300])
 
 
 def _held() -> TsaLedger:

@@ -42,11 +42,13 @@ def commit_usage(
     settings: LogSettings,
     loads_before: int,
     closed: frozenset[date],
+    replaces: LogObject | None = None,
 ) -> None:
     """Make a batch of a log visible, all of it or nothing.
 
     ``load`` is unsaved; ``loads_before`` is how many loads the source had when the reading began: doubles
-    were told apart from those. ``closed`` are the days that had no keys then. Raises ``OvertakenError`` where
+    were told apart from those. ``closed`` are the days that had no keys then. ``replaces`` is the row of the one
+    object of the batch that was taken before and is read again. Raises ``OvertakenError`` where
     others came in between, and ``SourceError`` where the lake's bucket refuses; then nothing has become visible.
     """
     _describe(load, reading, settings)
@@ -57,14 +59,17 @@ def commit_usage(
         Source.objects.select_for_update().get(pk=source.pk)
         if (
             loads_of(source) != loads_before
-            or _taken(source, reading)
+            or (not _is_there(replaces) if replaces else _taken(source, reading))
             or (closed_days(source) - closed) & set(reading.lines_by_day)
         ):
             raise OvertakenError
         load.committed_at = clock.now()
         load.save(force_insert=True)
         UsageFile.objects.bulk_create(entries)
-        _record_objects(load, reading)
+        if replaces:
+            _record_again(replaces, reading.objects[0])
+        else:
+            _record_objects(load, reading)
         add_days(source=source, days=reading.days, is_sampled=settings.is_sampled)
         _add_lines(source, reading.lines_by_day)
 
@@ -100,6 +105,10 @@ def _taken(source: Source, reading: BatchReading) -> bool:
     rows = LogObject.objects.filter(source=source, key__in=[key for key, _ in marks])
     rows = rows.exclude(state=LogObject.State.REJECTED)
     return any((row.key, row.mark) in marks for row in rows)
+
+
+def _is_there(row: LogObject) -> bool:
+    return LogObject.objects.filter(pk=row.pk, rejected=row.rejected, lines=row.lines).exists()
 
 
 def _describe(load: UsageLoad, reading: BatchReading, settings: LogSettings) -> None:
@@ -146,17 +155,41 @@ def _record_objects(load: UsageLoad, reading: BatchReading) -> None:
     LogObject.objects.bulk_create(rows, batch_size=500)
     RejectedLine.objects.bulk_create(
         [
-            RejectedLine(
-                log_object=row,
-                line=reject.line,
-                reason=_text(reject.reason)[:300],
-                text=_text(reject.text),
-            )
+            line
             for row, one in zip(rows, reading.objects, strict=True)
-            for reject in one.rejects
+            for line in _rejected_lines(row, one)
         ],
         batch_size=1000,
     )
+
+
+def _record_again(row: LogObject, one: ObjectReading) -> None:
+    """Write what an object gave that was taken before: its lines that counted came as doubles of themselves.
+
+    The row stays the one that was there, with the load that brought it first.
+    """
+    known_before = row.lines - row.rejected
+    LogObject.objects.filter(pk=row.pk).update(
+        lines=one.lines,
+        duplicates=row.duplicates + max(one.duplicates - known_before, 0),
+        rejected=one.rejected,
+        first_event=min(filter(None, (row.first_event, one.first_event)), default=None),
+        last_event=max(filter(None, (row.last_event, one.last_event)), default=None),
+    )
+    RejectedLine.objects.filter(log_object=row).delete()
+    RejectedLine.objects.bulk_create(_rejected_lines(row, one), batch_size=1000)
+
+
+def _rejected_lines(row: LogObject, one: ObjectReading) -> list[RejectedLine]:
+    return [
+        RejectedLine(
+            log_object=row,
+            line=reject.line,
+            reason=_text(reject.reason)[:300],
+            text=_text(reject.text),
+        )
+        for reject in one.rejects
+    ]
 
 
 def add_days(*, source: Source, days: Mapping[DayKey, Decimal], is_sampled: bool) -> None:

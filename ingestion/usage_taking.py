@@ -163,7 +163,7 @@ def _take_batch(
                     settings=settings,
                     bounds=bounds,
                     slots=slots,
-                    earlier=partial(_earlier, source),
+                    earlier=partial(files_of_hours, source),
                     place=partial(usage_lake.place_of, source, load.pk),
                     advance=advance,
                 )
@@ -219,7 +219,8 @@ def _bounds(source: Source, settings: LogSettings) -> Bounds:
     )
 
 
-def _earlier(source: Source, kind: str, first: datetime, last: datetime) -> list[str]:
+def files_of_hours(source: Source, kind: str, first: datetime, last: datetime) -> list[str]:
+    """The files of earlier batches of the source that may hold these hours."""
     return list(usage_lake.files(kind, sources=[source], first=first, last=last).paths)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 from dashboards import numbers
 from dashboards.tables import Action, Cell, Column, Kind, Row, Table
 from ingestion.core.grid import DayCell, DayState
+from ingestion.rereading import stamps_refusal
+from ingestion.tsa_models import KINDS as STAMP_KINDS
+from ingestion.usage_api_models import KIND as USAGE_API
 
 if TYPE_CHECKING:
     from finops.job_views import JobRow
@@ -32,7 +35,7 @@ _MOST_NAMED = 12
 
 @dataclass(frozen=True)
 class GridCell:
-    """One day of one source, as the grid shows it."""
+    """One day of one source, as the grid shows it: ``text`` is its day with its state and the reason for it."""
 
     state: str
     sign: str
@@ -50,12 +53,30 @@ class GridRow:
 
 @dataclass(frozen=True)
 class Grid:
-    """Sources by days; ``wrong`` says in words which days are late or missing."""
+    """Sources by days; ``wrong`` says in words which days are late or missing, ``wrong_days`` how many are."""
 
     days: list[date]
     rows: list[GridRow]
     legend: list[tuple[str, str]]
     wrong: list[str]
+    wrong_days: int = 0
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the page, for its table of contents; a ``tone`` says that something wants a look."""
+
+    anchor: str
+    label: str
+    told: str
+    tone: str = ""
+
+
+def part(anchor: str, label: str, wrong: int, told: str, *, otherwise: str = "") -> Part:
+    """A part of the page with ``wrong`` things that want a look, ``told`` in words; or what it holds ``otherwise``."""
+    if wrong:
+        return Part(anchor, label, f"{numbers.grouped(wrong)} {told}", "warning")
+    return Part(anchor, label, otherwise)
 
 
 def grid(found: Sequence[tuple[Source, Sequence[DayCell]]], days: Sequence[date]) -> Grid:
@@ -76,11 +97,12 @@ def grid(found: Sequence[tuple[Source, Sequence[DayCell]]], days: Sequence[date]
         for source, cells in found
     ]
     legend = [(SIGNS[state], state.value) for state in DayState if SIGNS[state]]
-    return Grid(list(days), rows, legend, _wrong(found))
+    count = sum(cell.state in _WRONG for _, cells in found for cell in cells)
+    return Grid(list(days), rows, legend, _wrong(found), count)
 
 
 def _wrong(found: Sequence[tuple[Source, Sequence[DayCell]]]) -> list[str]:
-    """Runs of days with one state and reason, each as one sentence."""
+    """Runs of days that are late or missing, each as one sentence."""
     sentences = []
     for source, cells in found:
         runs: list[list[DayCell]] = []
@@ -140,8 +162,12 @@ def deliveries_table(
     rejects_url: Callable[[int], str],
     again_url: Callable[[int], str] | None,
     then_url: Callable[[Delivery], str],
+    running: Mapping[str, JobRow] | None = None,
 ) -> Table:
-    """What was handed over, newest first; ``again_url`` where the person may have it read again."""
+    """What was handed over, newest first; ``again_url`` where the person may have it read again.
+
+    ``running`` are the loads under way, by connection: one that is being loaded says how far it is.
+    """
     columns = [
         Column("seen", "First seen (UTC)", Kind.TIME),
         Column("source", "Source"),
@@ -165,7 +191,7 @@ def deliveries_table(
                 f"{delivery.billing_period:%Y-%m}" if delivery.billing_period else None,
                 reason="it is not billed by period",
             ),
-            _state(delivery, then_url),
+            _state(delivery, then_url, running or {}),
             Cell(delivery.rows),
             Cell(delivery.rejected_rows, href=rejects_url(delivery.pk), tone="warning")
             if delivery.rejected_rows
@@ -190,10 +216,16 @@ def deliveries_table(
     )
 
 
-def _state(delivery: Delivery, then_url: Callable[[Delivery], str]) -> Cell:
+def _state(
+    delivery: Delivery, then_url: Callable[[Delivery], str], running: Mapping[str, JobRow]
+) -> Cell:
     """Its state; what it became, where it was loaded, leads to the figures of that time."""
     if delivery.state == "rejected":
         return Cell(delivery.state, tone="danger")
+    if delivery.state == "loading" and delivery.source.connection:
+        job = running.get(delivery.source.connection.slug)
+        if job is not None:
+            return Cell(delivery.state, note=job.progress_text, percent=job.percent)
     loads = [load for load in delivery.loads.all() if load.committed_at]
     if not loads:
         return Cell(delivery.state)
@@ -215,8 +247,14 @@ def _took(delivery: Delivery) -> str | None:
 
 
 def again_action(delivery: Delivery, url: str) -> Action:
-    """The button that has the bill of this delivery's month read once more."""
+    """The button that has the bill of this delivery's month, or the objects behind its tokens, read once more."""
     refused = ""
+    if delivery.source.kind in {*STAMP_KINDS, USAGE_API}:
+        refused = stamps_refusal(delivery)
+        label = "Read the objects again"
+        return Action(
+            label, url, f"{delivery.source.slug} {delivery.key}", refused, f"again-{delivery.pk}"
+        )
     if delivery.billing_period is None:
         refused = "deliver a corrected file: its good rows count already"
     elif delivery.source.connection is None:

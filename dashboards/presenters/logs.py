@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dashboards import numbers
-from dashboards.tables import Cell, Column, Kind, Row, Table
+from dashboards.tables import Action, Cell, Column, Kind, Row, Table
 from ingestion.core.cache_status import FORWARD_CAUSES, cause, largest_cause
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _NO_EVENT = "no event has come"
 _NOT_READ = "its values are no Cache-Status as RFC 9211 has it"
 _NOT_ASKED = "the cache was asked for nothing"
+_REDACTED = "it is kept redacted, for privacy: its object is read instead"
 
 
 def logs_table(rows: Sequence[LogHealth]) -> Table:
@@ -135,30 +136,63 @@ def _cause(row: CacheAnalysis) -> Cell:
     return Cell(status, note=cause(status))
 
 
-def put_aside_table(rows: Sequence[PutAside]) -> Table:
-    """Objects that were refused and lines that were put aside, the newest first."""
-    columns = (
-        Column("taken", "Taken (UTC)", Kind.TIME),
-        Column("log", "Log"),
+def put_aside_table(
+    rows: Sequence[PutAside], again_url: Callable[[int], str] | None = None
+) -> Table:
+    """Objects that were refused and lines that were put aside, the newest first.
+
+    ``again_url`` where the person may have an object read again: its first row has the buttons.
+    """
+    columns = [
         Column("what", "What"),
         Column("reason", "Why"),
         Column("text", "Line, redacted"),
-    )
+        Column("object", "Object"),
+        Column("log", "Log"),
+        Column("taken", "Taken (UTC)", Kind.TIME),
+    ]
+    if again_url:
+        columns.append(Column("do", "Do"))
+    lines = []
+    seen: set[int] = set()
+    for row in rows:
+        cells = [
+            Cell("object" if row.line is None else f"line {row.line}"),
+            Cell(_without_place(row)),
+            Cell(row.text or None, reason="nothing of it can be shown"),
+            Cell(row.key),
+            Cell(row.source),
+            Cell(row.taken_at),
+        ]
+        if again_url:
+            first = row.object_id not in seen
+            cells.append(Cell("", actions=_again(row, again_url) if first else ()))
+            seen.add(row.object_id)
+        lines.append(Row(cells))
     return Table(
         "put-aside",
         f"{numbers.counted(len(rows), 'object or line', 'objects and lines')} put aside last",
         columns,
-        [
-            Row(
-                (
-                    Cell(row.taken_at),
-                    Cell(row.source),
-                    Cell("object" if row.line is None else f"line {row.line}"),
-                    Cell(row.reason),
-                    Cell(row.text or None, reason="nothing of it can be shown"),
-                )
-            )
-            for row in rows
-        ],
+        lines,
         empty="Nothing was put aside.",
     )
+
+
+def _without_place(row: PutAside) -> str:
+    """The reason without what stands in the columns beside it."""
+    told = row.reason.removeprefix(row.key).removeprefix(f", line {row.line}").removeprefix(": ")
+    return f"{told[:1].upper()}{told[1:]}" if told.startswith(("the ", "it ", "none ")) else told
+
+
+def _again(row: PutAside, again_url: Callable[[int], str]) -> tuple[Action, ...]:
+    about = f"{row.source} {row.key}"
+    read = Action(
+        "Read the object again",
+        again_url(row.object_id),
+        about,
+        row.refusal,
+        f"object-{row.object_id}",
+    )
+    if row.line is None:
+        return (read,)
+    return (Action("Retry the line", "", about, _REDACTED), read)

@@ -13,6 +13,7 @@ from dashboards.pages import answer, stateful
 from dashboards.presenters import audit as present
 from dashboards.state import PageState, StateError
 from finops import audit
+from finops.audit_verbs import verb_of
 from finops.permissions import Capability, require
 
 NAV = NavEntry("Audit log", "audit-log", 85, Capability.VIEW_AUDIT)
@@ -46,13 +47,15 @@ def audit_log(request: HttpRequest, state: PageState) -> HttpResponse:
         head = audit.head()
         actors, verbs = audit.choices()
         context = {
-            "sentence": present.sentence(total, held, broken, state.span),
+            "sentence": present.sentence(
+                total, held, broken, state.span, since=audit.began() if held else None
+            ),
             "broken": broken,
             "verified": held is not None,
             "verify_url": state.url(verify="chain"),
             "head": head,
             "actors": actors,
-            "verbs": verbs,
+            "verbs": present.verb_choices(verbs, verb_of),
             "first": first + 1,
             "last": first + len(shown),
             "total": total,
@@ -64,7 +67,7 @@ def audit_log(request: HttpRequest, state: PageState) -> HttpResponse:
         state,
         "dashboards/audit.html",
         context,
-        table=present.audit_table(shown, whole=bool(state.format)),
+        table=present.audit_table(shown, verb_of, whole=bool(state.format)),
         name="audit-log",
     )
 

@@ -17,8 +17,9 @@ from dashboards.state import PageState, StateError
 from finops.models import Tenant
 from finops.permissions import Capability, require
 from ingestion.egress_selectors import egress
+from ingestion.sources.cloudflare_logpush import SOURCE as LOGPUSH
 
-NAV = NavEntry("Egress", "egress", 42, Capability.VIEW_RECONCILIATION)
+NAV = NavEntry("Egress", "egress", 42, Capability.VIEW_RECONCILIATION, shows=(LOGPUSH.id,))
 _MOST_DAYS = 100
 _SHOWN, _EXPORTED = 200, 100_000
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -34,7 +35,13 @@ from ingestion.cloudflare.billable import billable_beside_analytics
 from ingestion.cloudflare.selectors import newest_checks, r2_facts
 from ingestion.core.r2 import bucket_usage
 from ingestion.estimate_selectors import last_estimate, meter_errors
-from ingestion.log_selectors import cache_by_zone, caches_before, log_health, put_aside
+from ingestion.log_selectors import (
+    cache_by_zone,
+    caches_before,
+    log_health,
+    put_aside,
+    put_aside_count,
+)
 from ingestion.models import Delivery
 from ingestion.selectors import connections, deliveries, line_types, rejected_rows, shared_bills
 
@@ -44,6 +51,7 @@ _SHOWN_JOBS = 10
 _SHOWN_RESTATEMENTS = 20
 _SHOWN_REJECTS = 500
 _EXPORTED_REJECTS = 1_000_000
+_EXPORTED_LINES = 100_000
 
 
 @require(Capability.VIEW_RECONCILIATION)
@@ -51,15 +59,19 @@ _EXPORTED_REJECTS = 1_000_000
 def data_health(request: HttpRequest, state: PageState) -> HttpResponse:
     """Sources by days, work under way, deliveries, restatements."""
     found = deliveries()
+    now = clock.now()
+    jobs = [] if state.format else recent_jobs(now, limit=_SHOWN_JOBS)
     table = present.deliveries_table(
         found,
         rejects_url=lambda pk: reverse("delivery-rejects", args=[pk]),
         again_url=_url("delivery-again") if _may_operate(request.user) else None,
         then_url=_then_url,
+        running={
+            job.subject: job for job in jobs if job.kind == "collect" and job.state == "running"
+        },
     )
     context: dict[str, Any] = {}
     if not state.format:
-        now = clock.now()
         window = Window(
             state.today - timedelta(days=_GRID_DAYS - 1), state.today + timedelta(days=1)
         )
@@ -67,7 +79,6 @@ def data_health(request: HttpRequest, state: PageState) -> HttpResponse:
         grid = present.grid(source_days(window, now), list(window.each_day()))
         freshness = current_freshness()
         changed = restatements(limit=_SHOWN_RESTATEMENTS)
-        jobs = recent_jobs(now, limit=_SHOWN_JOBS)
         totals = reconciliation()
         alerts = recent_alerts(now)
         context = {
@@ -79,6 +90,7 @@ def data_health(request: HttpRequest, state: PageState) -> HttpResponse:
                 sum(bool(row.difference) for row in totals),
             ),
             "alert": alerts_sentence(alerts),
+            "alerts_open": sum(one.resolved_at is None for one in alerts),
             "alerts": alerts_table(
                 alerts,
                 acknowledge_url=_url("alert-acknowledge") if _may_operate(request.user) else None,
@@ -98,7 +110,8 @@ def data_health(request: HttpRequest, state: PageState) -> HttpResponse:
                     Window(now.date() - timedelta(days=_GRID_DAYS), now.date())
                 )
             ),
-            "line_types": present.line_types_table(line_types()),
+            "types": (types := line_types()),
+            "line_types": present.line_types_table(types),
             "logs": logs.logs_table(known_logs) if (known_logs := log_health()) else None,
             "cache": logs.cache_table(caches := cache_by_zone(last_week)),
             "caches_before": logs.caches_before_table(said)
@@ -108,8 +121,9 @@ def data_health(request: HttpRequest, state: PageState) -> HttpResponse:
             "meter_errors": errors_table(errors := meter_errors(None)),
             "estimates_sentence": errors_sentence(errors),
             "last_estimate": last_estimate(),
-            "put_aside": logs.put_aside_table(aside) if (aside := put_aside()) else None,
+            "put_aside": (aside := put_aside_count()),
         } | _work(request.user, jobs)
+        context["parts"] = _parts(context, found, aside)
     return answer(
         request,
         state,
@@ -119,6 +133,49 @@ def data_health(request: HttpRequest, state: PageState) -> HttpResponse:
         name="deliveries",
         span=f"{state.today}",
     )
+
+
+def _parts(context: Mapping[str, Any], found: Sequence[Delivery], aside: int) -> list[present.Part]:
+    """The table of contents: what wants a look in each part of the page, or how much is in it."""
+    part = present.part
+    late = sum(source.is_late for source in context["sources"])
+    differ, totals = len(context["apart"]), len(context["totals"])
+    problems = sum(bool(one.problem) and one.is_active for one in context["known_connections"])
+    unknown = sum(not row.known for row in context["types"])
+    refused = sum(one.state == Delivery.State.REJECTED for one in found)
+    return [
+        part("alerts", "Alerts", context["alerts_open"], "open", otherwise="none open"),
+        part(
+            "sources",
+            "Sources",
+            late,
+            "late",
+            otherwise=f"{sum(source.fresh for source in context['sources'])} fresh",
+        ),
+        part("days", "Days", context["grid"].wrong_days, "late or missing", otherwise="all there"),
+        part(
+            "connections",
+            "Connections",
+            problems,
+            "with a problem",
+            otherwise=str(len(context["known_connections"])),
+        ),
+        present.Part("jobs", "Background work", f"{context['under_way']} under way"),
+        *(
+            [present.Part("usage", "Usage by API", str(len(context["usage_checks"].rows)))]
+            if context["usage_checks"].rows
+            else []
+        ),
+        *(
+            [part("logs", "Logs", aside, "put aside", otherwise="none put aside")]
+            if context["logs"]
+            else []
+        ),
+        part("reconciled", "Reconciliation", differ, "differ", otherwise=f"{totals} agree"),
+        present.Part("restatements", "Restatements", str(len(context["restatements"].rows))),
+        part("deliveries", "Deliveries", refused, "refused", otherwise=f"{len(found)} shown"),
+        part("types", "Line types", unknown, "unknown", otherwise=str(len(context["types"]))),
+    ]
 
 
 def _r2(today: date) -> Table:
@@ -152,6 +209,7 @@ def _work(user: Person, jobs: list[JobRow]) -> dict[str, Any]:
             loading=active_subjects("collect"),
             load_url=_url("load-now") if operate else None,
         ),
+        "known_connections": known,
         "connection_slugs": [connection.slug for connection in known],
         "jobs": work.jobs_table(
             jobs,
@@ -218,8 +276,27 @@ def delivery_rejects(request: HttpRequest, state: PageState, delivery_id: int) -
     )
 
 
+@require(Capability.VIEW_RECONCILIATION)
+@stateful(default_period="mtd")
+def logs_put_aside(request: HttpRequest, state: PageState) -> HttpResponse:
+    """Objects and lines of logs that were put aside, each with its reason; objects can be read again."""
+    limit = _EXPORTED_LINES if state.format else _SHOWN_REJECTS
+    rows = put_aside(limit)
+    again = _url("object-again") if _may_operate(request.user) and not state.format else None
+    return answer(
+        request,
+        state,
+        "dashboards/put_aside.html",
+        {"total": put_aside_count(), "shown": len(rows), "may_operate": again is not None},
+        table=logs.put_aside_table(rows, again),
+        name="logs-put-aside",
+        span=f"{state.today}",
+    )
+
+
 urlpatterns = [
     path("data-health/", data_health, name="data-health"),
+    path("data-health/put-aside/", logs_put_aside, name="logs-put-aside"),
     path("data-health/work/", work_part, name="work-part"),
     path("data-health/restatements/<int:pk>/", restatement_page, name="restatement"),
     path(

@@ -17,9 +17,10 @@ from finops import clock
 from finops.core.periods import add_months, month_start, month_text
 from finops.models import Tenant
 from finops.permissions import Capability, require
+from ingestion.tsa_models import KINDS
 from ingestion.tsa_selectors import stamp_month
 
-NAV = NavEntry("Time stamps", "time-stamps", 44, Capability.VIEW_RECONCILIATION)
+NAV = NavEntry("Time stamps", "time-stamps", 44, Capability.VIEW_RECONCILIATION, shows=KINDS)
 _MONTHS_OFFERED = 6
 
 

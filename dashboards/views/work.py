@@ -17,7 +17,10 @@ from finops.core.periods import PeriodError, month_text
 from finops.models import Job, User
 from finops.permissions import Capability, require
 from ingestion.models import Delivery
-from ingestion.requests import request_load
+from ingestion.requests import request_load, request_object, request_stamps
+from ingestion.tsa_models import KINDS as STAMP_KINDS
+from ingestion.usage_api_models import KIND as USAGE_API
+from ingestion.usage_models import LogObject
 
 
 def _done(request: HttpRequest, act: Callable[[User], str]) -> HttpResponse:
@@ -63,19 +66,35 @@ def backfill(request: HttpRequest) -> HttpResponse:
 @require_POST
 @require(Capability.OPERATE_LOADS)
 def delivery_again(request: HttpRequest, delivery_id: int) -> HttpResponse:
-    """Queue a new reading of a delivery's month, rows that were put aside included."""
+    """Queue a new reading of a delivery's month, or of the objects behind its tokens that were put aside."""
     delivery = get_object_or_404(
         Delivery.objects.select_related("source__connection"), pk=delivery_id
     )
 
     def act(user: User) -> str:
         source, month = delivery.source, delivery.billing_period
+        if source.kind in {*STAMP_KINDS, USAGE_API}:
+            job = request_stamps(delivery=delivery, by=user)
+            return f"Job {job.pk} reads the objects behind {source.slug} {delivery.key} again."
         if source.connection is None or month is None:
             msg = f"{source.slug} has no connection that its bills could be read from again."
             raise job_table.JobRefusedError(msg)
         text = month_text(month)
         job = request_load(slug=source.connection.slug, since=text, until=text, again=True, by=user)
         return f"Job {job.pk} reads {source.slug} {text} again."
+
+    return _done(request, act)
+
+
+@require_POST
+@require(Capability.OPERATE_LOADS)
+def object_again(request: HttpRequest, object_id: int) -> HttpResponse:
+    """Queue a new reading of one object of a log, lines that were put aside included."""
+    row = get_object_or_404(LogObject.objects.select_related("source__connection"), pk=object_id)
+
+    def act(user: User) -> str:
+        job = request_object(row=row, by=user)
+        return f"Job {job.pk} reads {row.key} again: lines that count already count no second time."
 
     return _done(request, act)
 
@@ -126,6 +145,7 @@ urlpatterns = [
     path("data-health/connections/<slug:slug>/load/", load_now, name="load-now"),
     path("data-health/backfill/", backfill, name="backfill"),
     path("data-health/deliveries/<int:delivery_id>/again/", delivery_again, name="delivery-again"),
+    path("data-health/objects/<int:object_id>/again/", object_again, name="object-again"),
     path("data-health/jobs/<int:pk>/cancel/", job_cancel, name="job-cancel"),
     path("data-health/jobs/<int:pk>/retry/", job_retry, name="job-retry"),
 ]

@@ -12,10 +12,11 @@ from dashboards.pages import answer, stateful
 from dashboards.presenters import workers as present
 from dashboards.state import PageState, StateError
 from finops.permissions import Capability, require
+from ingestion.apis.cloudflare_usage import API
 from ingestion.cloudflare.selectors import deployments, worker_facts
 from ingestion.core.worker_cpu import Step, cpu_series
 
-NAV = NavEntry("Workers CPU", "workers-cpu", 40, Capability.VIEW_RECONCILIATION)
+NAV = NavEntry("Workers CPU", "workers-cpu", 40, Capability.VIEW_RECONCILIATION, shows=(API.id,))
 _HOURLY_DAYS = 8
 _MOST_DAYS = 100
 

@@ -135,10 +135,12 @@ def usage_days(
     """The days of a log. ``with_usage`` are those that something was counted on.
 
     Before the first day that was ever counted nothing is expected; a day between others without an event is
-    missing; one that lines have come of in part is late when the log's watermark (``lateness`` behind its newest
-    event) is older than ``expected_every``.
+    missing. Once the log's watermark (``lateness`` behind its newest event) is older than ``expected_every``, what
+    goes on is late: a day that lines have come of in part, and the day that has begun since.
     """
     mark = watermark(newest_event, lateness)
+    is_late = mark is not None and now - mark > expected_every
+    age = now - newest_event if newest_event else timedelta(0)
     found = []
     for day in days:
         start = datetime.combine(day, datetime.min.time(), now.tzinfo)
@@ -147,18 +149,22 @@ def usage_days(
             cell = DayCell(day, DayState.OUTSIDE, "before the first line that was counted")
         elif day in with_usage:
             whole = newest_event is not None and newest_event >= end
+            # The last minutes of a day may be quiet: what lacks less than may still come is not called late.
+            lacks = newest_event is None or end - newest_event > lateness
             cell = (
                 DayCell(day, DayState.COMPLETE, "its lines have come")
                 if whole
                 else _in_part(
                     day,
                     f"lines have come until {newest_event:%H:%M}",
-                    now - newest_event if newest_event else timedelta(0),
-                    is_late=mark is not None and now - mark > expected_every,
+                    age,
+                    is_late=is_late and lacks,
                 )
             )
         elif newest_event is not None and newest_event >= end:
             cell = DayCell(day, DayState.MISSING, "no line of it has come")
+        elif is_late and start <= now < end:
+            cell = DayCell(day, DayState.LATE, f"no line has come for {in_words(age)}")
         else:
             cell = _awaited(day, now - end, expected_every)
         found.append(cell)

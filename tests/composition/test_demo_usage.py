@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from composition import demo
+from finops import clock
 from ingestion.cloudflare_models import UsageCheck
 from ingestion.core.cloudflare_settings import read_settings, secret_setting
-from ingestion.models import Connection
+from ingestion.models import Connection, Source
 from ingestion.services import collect
 from simulator import cloudflare_usage
 from simulator.cloudflare_api import BASE, TOKEN_VARIABLE
@@ -76,3 +77,21 @@ def test_the_stand_in_as_the_demo_starts_it_is_collected_from(place, monkeypatch
         process.wait(timeout=20)
     assert {outcome.status for outcome in report.outcomes} == {"loaded"}
     assert UsageCheck.objects.get().problem == ""
+
+
+def test_what_the_demo_delivers_by_day_is_expected_by_day_and_longer_hours_stay(db):
+    for kind, hours in (("cloudflare_logpush", 2), ("tsa_responses", 48), ("cloudflare_usage", 3)):
+        Source.objects.create(
+            slug=kind,
+            kind=kind,
+            identity=kind,
+            name=kind,
+            expected_every_hours=hours,
+            created_at=clock.now(),
+        )
+    demo.expect_by_day()
+    assert dict(Source.objects.values_list("kind", "expected_every_hours")) == {
+        "cloudflare_logpush": 36,
+        "tsa_responses": 48,
+        "cloudflare_usage": 3,
+    }

@@ -23,10 +23,11 @@ PAGES = [
     "/reconciliation/focus-1.2/?period=2026-04",
     "/data-health/",
     "/data-health/work/",
+    "/data-health/put-aside/",
     "/data-health/restatements/1/",
     "/data-health/deliveries/1/rejects/",
 ]
-COMPANY_ONLY = ["/unallocated/lines/", *PAGES[-11:]]
+COMPANY_ONLY = ["/unallocated/lines/", *PAGES[-12:]]
 DOWNLOADS = ["/month-close/2026-03/journal.csv"]
 CLOSING = ["/month-close/2026-03/close/", "/month-close/2026-03/reopen/"]
 ABSENT = 2
@@ -36,6 +37,7 @@ ACTIONS = [
     "/data-health/backfill/",
     "/data-health/alerts/1/acknowledge/",
     "/data-health/deliveries/1/again/",
+    "/data-health/objects/1/again/",
     "/data-health/jobs/1/cancel/",
     "/data-health/jobs/1/retry/",
 ]

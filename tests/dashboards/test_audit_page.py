@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 import pytest
 from django.db import connection
@@ -36,7 +37,9 @@ def page(client: Client, query: str = "") -> str:
 def test_it_says_who_did_what_why_and_what_changed(entries, alice):
     shown = page(alice)
     assert "3 entries in" in shown
-    assert "value: 0.7 → 0.6" in shown
+    assert "Value: 0.7 → 0.6" in shown
+    assert "Closed a month" in shown
+    assert '<span class="cell-note">month.close</span>' in shown, "the raw name is the detail"
     assert shown.index("tenant 2") < shown.index("tenant 0")
 
 
@@ -57,7 +60,11 @@ def test_filters_narrow(entries, alice, query, count):
 
 def test_the_chain_is_verified_on_demand_and_a_change_is_told(entries, alice):
     assert "as they were written" not in page(alice)
-    assert "all 3 entries of the log are as they were written" in page(alice, "?verify=chain")
+    began = audit.began()
+    assert began
+    since = f"since {began.day} {began:%b %Y %H:%M} UTC"
+    shown = re.sub(r"<[^>]+>", "", page(alice, "?verify=chain"))
+    assert f"all 3 entries of the log are as they were written, {since}." in shown
     audit_triggers.remove(connection)
     with connection.cursor() as cursor:
         cursor.execute("UPDATE finops_auditentry SET reason = 'x' WHERE number = 2")
@@ -70,6 +77,9 @@ def test_the_export_holds_the_same_rows_and_no_formula(entries, alice):
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [row["Entry"] for row in rows] == ["3", "2", "1"]
     assert rows[0]["Why"] == "'=cmd()"
+    assert (rows[2]["Did"], rows[2]["Verb as noted"]) == ("Closed a month", "month.close")
+    assert rows[0]["After, as noted"] == '{"value":"0.6"}'
+    assert len(rows[0]["SHA-256"]) == 64
 
 
 @pytest.mark.parametrize("query", ["?page=9", "?verify=x", "?page=0", "?target=%00"])
@@ -83,3 +93,7 @@ def test_the_page_takes_as_many_queries_for_many_entries_as_for_few(
     page(alice)
     with django_assert_max_num_queries(10):
         page(alice)
+
+
+def test_the_filter_of_verbs_reads_in_words_and_asks_by_name(entries, alice):
+    assert '<option value="month.close">Closed a month</option>' in page(alice)

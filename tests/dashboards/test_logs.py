@@ -37,8 +37,10 @@ def test_a_log_tells_its_objects_lines_and_the_hour_it_is_complete_through(alice
     section = text.split('id="logs-title"')[1].split("</section>")[0]
     for shown in ("2026-04-20 11:00", "2026-04-20 12:00", "2026-04-20 11:50", "cloudflare-logpush"):
         assert shown in section
-    assert "EdgeResponseBytes is negative" in section
-    assert "none of its 1 lines can be read" in section
+    assert "2 lines or objects put aside" in section
+    aside = alice.get(reverse("logs-put-aside")).content.decode()
+    assert "EdgeResponseBytes is negative" in aside
+    assert "None of its 1 lines can be read" in aside
 
 
 def test_without_a_log_there_is_no_section(alice):
@@ -46,7 +48,7 @@ def test_without_a_log_there_is_no_section(alice):
 
 
 def test_the_days_of_a_log_stand_in_the_grid(alice, read):
-    row = page(alice).split('scope="row">Cloudflare Logpush')[1].split("</tr>")[0]
+    row = page(alice).split('role="rowheader">Cloudflare Logpush')[1].split("</tr>")[0]
     assert "20 Apr: late, lines have come until 12:00, and nothing for 10 days since" in row
     assert "19 Apr: outside" in row
     assert "28 Apr: late" in row

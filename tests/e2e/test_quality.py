@@ -11,42 +11,16 @@ import pytest
 from playwright.sync_api import Page
 
 from finops.models import User
+from ingestion.models import Delivery
 from tests.allocation.closing import close
 from tests.dashboards.stamps import load_stamps
+from tests.dashboards.troubles import load_restatement, load_troubles
 from tests.dashboards.usage import load_usage
-from tests.dashboards.world import load_rejects
+from tests.dashboards.world import PASSWORD, load_rejects, person
 from tests.e2e.conftest import Visit
+from tests.e2e.pages import APRIL, CLOSED, PAGES
 
 VENDOR = Path(__file__).parent / "vendor"
-APRIL = "period=2026-04&granularity=month"
-PAGES = {
-    "overview": "/",
-    "tenants": f"/tenants/?{APRIL}",
-    "statement": f"/tenants/acme/?{APRIL}&compare=previous",
-    "statement by day": "/tenants/globex/?period=2026-04&compare=previous",
-    "unsettled": "/tenants/acme/?from=2026-04-03&to=2026-04-03",
-    "services": f"/tenants/acme/services/?{APRIL}&category=Compute",
-    "lines": f"/tenants/acme/lines/?{APRIL}&environment=staging",
-    "unallocated": f"/unallocated/lines/?{APRIL}",
-    "workers": "/workers-cpu/?from=2026-04-29&to=2026-04-30",
-    "egress": "/egress/?from=2026-04-29&to=2026-04-30",
-    "time stamps": "/time-stamps/?period=2026-04",
-    "no time stamps": "/time-stamps/?period=2026-02",
-    "reconciliation": "/reconciliation/",
-    "no data": "/tenants/acme/?period=2025-01",
-    "data health": "/data-health/",
-    "month close": "/month-close/",
-    "audit log": "/audit-log/?verify=chain",
-    "rejects": "/data-health/deliveries/{rejects}/rejects/",
-}
-BOTH = "from=2026-03-01&to=2026-04-30&granularity=month"
-CLOSED = {
-    "closed month": "/month-close/?period=2026-03&verify=chain",
-    "as reported": f"/tenants/acme/?{BOTH}&basis=reported",
-    "tenants with a closed month": f"/tenants/?{BOTH}",
-    "audit log with a close": "/audit-log/?verify=chain",
-}
-"""Looked at last, when March is closed."""
 _FINDINGS = """
 async () => {
   const found = await axe.run(document, {
@@ -60,22 +34,24 @@ async () => {
 _STICKS_OUT = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
-def rejects_id(tmp_path: Path) -> int:
-    from ingestion.models import Delivery
-
+def load_everything(tmp_path: Path) -> dict[str, int]:
+    """Something for every part of every page; the ids that addresses need."""
     load_rejects(tmp_path)
     load_usage()
     load_stamps()
-    return Delivery.objects.get(rejected_rows__gt=0).pk
+    rejects = Delivery.objects.get(rejected_rows__gt=0).pk
+    restatement = load_restatement(tmp_path / "second")
+    load_troubles(tmp_path / "troubles", User.objects.get(username="alice"))
+    return {"rejects": rejects, "restatement": restatement}
 
 
 def each_page(walk: Visit, tmp_path: Path) -> Iterator[tuple[str, Page]]:
     """Every page with its parts open."""
-    number = rejects_id(tmp_path)
+    ids = load_everything(tmp_path)
     for name, url in {**PAGES, **CLOSED}.items():
         if name == next(iter(CLOSED)):
             close(date(2026, 3, 1), User.objects.get(username="alice"))
-        page = walk.go(url.format(rejects=number))
+        page = walk.go(url.format(**ids))
         for summary in page.locator("main details > summary").all():
             summary.click()
         yield name, page
@@ -118,6 +94,24 @@ def test_nothing_sticks_out_of_the_page(visit, width, tmp_path):
     for name, page in each_page(walk, tmp_path):
         wide[name] = page.evaluate(_STICKS_OUT)
     assert {name: excess for name, excess in wide.items() if excess > 0} == {}
+
+
+def test_axe_finds_nothing_at_the_door_of_the_admin_and_its_forms_fit(visit):
+    person("carol", "admin")
+    walk = visit(signed_in=False)
+    page = walk.go("/sign-in/?next=/admin/")
+    page.fill("#id_username", "carol")
+    page.fill("#id_password", PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_load_state("networkidle")
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        page.evaluate((VENDOR / "axe.min.js").read_text())
+        assert page.evaluate(_FINDINGS) == [], theme
+    for width in (390, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        for url in ("/admin/", "/admin/ingestion/source/", "/admin/ingestion/connection/add/"):
+            assert walk.go(url).evaluate(_STICKS_OUT) <= 0, f"{url} at {width}"
 
 
 def test_nothing_moves_after_the_first_paint(visit):

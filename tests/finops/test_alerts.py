@@ -254,7 +254,7 @@ def test_an_acknowledged_alert_that_is_another_matter_asks_again_and_keeps_who_s
     probe, change, why
 ):
     erin = User.objects.create_user("erin")
-    seen = {"about": "the bill", "size": Decimal("3.5")}
+    seen: dict[str, Any] = {"about": "the bill", "size": Decimal("3.5")}
     probe.finds = [finding(**seen, sentence="3.5 are missing.")]
     check_all(now=NOW)
     acknowledge(alert_id=of_probe()[0].pk, by=erin, reason="The provider knows.")

@@ -66,6 +66,19 @@ def test_a_day_of_a_log_is_partial_while_lines_come_and_late_when_they_cease():
     assert logged(NOW - timedelta(minutes=111), *today, hours=3)[-1][0] is DayState.PARTIAL
 
 
+def test_a_day_of_a_log_that_lacks_its_last_minutes_only_is_not_called_late_but_the_next_one_is():
+    newest = datetime(2026, 4, 29, 23, 51, tzinfo=UTC)
+    found = logged(newest, *DAYS[:5])
+    assert found[-2] == (DayState.PARTIAL, "lines have come until 23:51")
+    assert found[-1] == (DayState.LATE, "no line has come for 12 hours")
+    found = logged(newest - timedelta(minutes=2), *DAYS[:5])
+    assert found[-2] == (
+        DayState.LATE,
+        "lines have come until 23:49, and nothing for 12 hours since",
+    )
+    assert logged(newest, *DAYS[:5], hours=13)[-1][0] is DayState.DUE
+
+
 def asked(through: datetime | None, *told: date, first: date | None = DAYS[1]) -> list[DayState]:
     cells = asked_days(
         DAYS,
