@@ -34,8 +34,8 @@ def invoice(number: str, start: date, end: date, **settled: object) -> None:
     take_bills(bills=[Bill("Cloudflare", number, end, currency, (line,), **settled)])  # type: ignore[arg-type]
 
 
-def details(month: date, *when: int) -> tuple[CheckState, tuple[str, ...]]:
-    found = Bills().look(Asked(month, datetime(*when, tzinfo=UTC), None))
+def details(month: date, year: int, in_month: int, day: int) -> tuple[CheckState, tuple[str, ...]]:
+    found = Bills().look(Asked(month, datetime(year, in_month, day, tzinfo=UTC), None))
     return found.state, found.details
 
 

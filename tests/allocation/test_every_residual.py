@@ -111,7 +111,8 @@ def world(db: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def by_command() -> list[dict[str, Any]]:
     out = StringIO()
     call_command("reconcile", by="provider", period="2026-04", json=True, stdout=out)
-    return json.loads(out.getvalue())
+    told: list[dict[str, Any]] = json.loads(out.getvalue())
+    return told
 
 
 def words(page: str) -> str:
