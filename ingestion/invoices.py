@@ -168,7 +168,7 @@ class InvoicedShare:
 def invoiced_shares(month: date | None = None) -> list[InvoicedShare]:
     """Every invoice that counts, by the months of its lines, or what falls into ``month``.
 
-    The shares of an invoice sum to its total: what its lines do not say of it falls into the month of its date.
+    The shares of an invoice sum to its total: what its lines do not say of it falls into the last month of them.
     """
     found = []
     invoices = Invoice.objects.filter(is_void=False).prefetch_related("lines")
@@ -179,8 +179,8 @@ def invoiced_shares(month: date | None = None) -> list[InvoicedShare]:
             shares[part.month] = EXACT.add(shares[part.month], part.amount)
         rest = EXACT.subtract(invoice.total, exact_sum(line.amount for line in lines))
         if rest:
-            own = month_start(invoice.issued_on)
-            shares[own] = EXACT.add(shares[own], rest)
+            last = max(shares, default=month_start(invoice.issued_on))
+            shares[last] = EXACT.add(shares[last], rest)
         found += [
             InvoicedShare(
                 invoice.service_provider_name, invoice.invoice_id, when, invoice.currency, amount

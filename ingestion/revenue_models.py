@@ -1,4 +1,4 @@
-"""Revenue as it was invoiced or typed in."""
+"""Revenue as it was invoiced to tenants: the other side of the P&L."""
 
 from __future__ import annotations
 

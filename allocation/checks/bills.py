@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections import defaultdict
+from datetime import date, timedelta
 
 from django.conf import settings
 
@@ -10,24 +11,28 @@ from allocation.core.checks import Asked, CheckState, Found, Where
 from allocation.models import LedgerMonth
 from finops.core.focus import CostKind
 from finops.core.periods import add_months, month_text
+from ingestion.core.lateness import bills_whole_months
 from ingestion.core.months import MonthStatus, month_status
+from ingestion.invoice_models import SOURCE_KIND as INVOICES
 from ingestion.models import Load, Source
 
 _MONTHS_BACK = 2
 
 
 class Bills:
-    """A source is expected to bill a month when it billed it or one of the two before."""
+    """A source, or a supplier of invoices, is expected to bill a month when it billed it or one of the two before."""
 
     id = "bills"
     title = "Bills have come and are final"
     order = 20
 
     def look(self, asked: Asked) -> Found:
-        """Names what is missing, open or provisional."""
+        """Names what is missing, open or provisional; what comes once a month, also from when on it is missed."""
         month = asked.month
         billed = LedgerMonth.objects.filter(
-            month__gte=add_months(month, -_MONTHS_BACK), month__lte=month, kind=CostKind.BILLED
+            month__gte=add_months(month, -_MONTHS_BACK),
+            month__lte=month,
+            kind__in=(CostKind.BILLED, CostKind.TRUE_UP),
         )
         expected = set(billed.order_by().values_list("source_id", flat=True).distinct())
         loads = {
@@ -37,24 +42,41 @@ class Bills:
             )
         }
         sources = Source.objects.filter(pk__in=expected, is_active=True).order_by("slug")
+        # Each settled invoice is a source of its own: what is expected is an invoice of the supplier.
+        invoicing: dict[str, list[Load]] = defaultdict(list)
         details = []
         final = 0
+        due = add_months(month, 1) + timedelta(days=settings.BILL_EXPECTED_AFTER_DAYS)
+        today = asked.now.date()
         for source in sources:
             load = loads.get(source.pk)
-            if load is None:
-                details.append(f"{source.name}: no bill for {month_text(month)} has come.")
+            if source.kind == INVOICES:
+                found = invoicing[source.service_provider_name]
+                found += [load] if load is not None and load.lines else []
                 continue
-            status, reason = month_status(
-                month,
-                data_through=load.data_through,
-                is_invoiced=load.is_invoiced,
-                today=asked.now.date(),
-                final_after=timedelta(days=settings.BILL_FINAL_AFTER_DAYS),
-            )
+            if load is None:
+                late = (
+                    _missed(due, today) if bills_whole_months(source.expected_every_hours) else ""
+                )
+                details.append(f"{source.name}: no bill for {month_text(month)} has come{late}.")
+                continue
+            status, reason = _status(load, month, today)
             if status is MonthStatus.FINAL:
                 final += 1
             else:
                 details.append(f"{source.name}: the bill is {status.value}, {reason}.")
+        for supplier, found in sorted(invoicing.items()):
+            statuses = [_status(load, month, today) for load in found]
+            unsettled = [one for one in statuses if one[0] is not MonthStatus.FINAL]
+            if not found:
+                details.append(
+                    f"{supplier}: no invoice for {month_text(month)} has come{_missed(due, today)}."
+                )
+            elif unsettled:
+                status, reason = unsettled[0]
+                details.append(f"{supplier}: its invoices are {status.value}, {reason}.")
+            else:
+                final += 1
         total = final + len(details)
         where = Where("reconciliation", "Reconciliation", {"period": month_text(month)})
         if not total:
@@ -69,6 +91,24 @@ class Bills:
         return Found(
             CheckState.OK, "Every expected bill has come and is final.", figure, where=where
         )
+
+
+def _status(load: Load, month: date, today: date) -> tuple[MonthStatus, str]:
+    return month_status(
+        month,
+        data_through=load.data_through,
+        is_invoiced=load.is_invoiced,
+        today=today,
+        final_after=timedelta(days=settings.BILL_FINAL_AFTER_DAYS),
+    )
+
+
+def _missed(due: date, today: date) -> str:
+    """By when it is expected, and for how long it has been missed."""
+    if today <= due:
+        return f"; it is expected by {due:%-d %b %Y}"
+    days = (today - due).days
+    return f"; it was expected by {due:%-d %b %Y}, {days} day{'' if days == 1 else 's'} ago"
 
 
 CHECK = Bills()

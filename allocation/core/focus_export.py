@@ -46,13 +46,19 @@ _USED_UP = f"charge_category IN ('{ChargeCategory.USAGE}', '{ChargeCategory.PURC
 _IS_USE = f"charge_category = '{ChargeCategory.USAGE}' AND commitment_discount_status <> 'Unused'"
 _AWS = "service_provider_name = 'Amazon Web Services'"
 _CONSUMED = f"CASE WHEN {_IS_USE} AND consumed_unit <> '' THEN consumed_quantity END"
-_QUANTITY = f"CASE WHEN {_USED_UP} THEN coalesce(CASE WHEN consumed_unit <> '' THEN consumed_quantity END, 1) END"
+_CONTRACTED = "coalesce(contracted_cost, billed_cost)"
+_COUNTED = "coalesce(CASE WHEN consumed_unit <> '' THEN consumed_quantity END, 1)"
+# A unit price is never negative: what is given back is a negative quantity.
+_QUANTITY = f"CASE WHEN NOT ({_USED_UP}) THEN NULL WHEN {_CONTRACTED} < 0 THEN -abs({_COUNTED}) ELSE {_COUNTED} END"
 _UNIT = (
     f"CASE WHEN NOT ({_USED_UP}) THEN NULL WHEN consumed_quantity IS NOT NULL AND consumed_unit <> '' "
     "THEN consumed_unit ELSE 'Unit' END"
 )
 _LISTED = "coalesce(list_cost, contracted_cost, billed_cost)"
-_CONTRACTED = "coalesce(contracted_cost, billed_cost)"
+_FREQUENCY = (
+    f"CASE WHEN charge_category = '{ChargeCategory.USAGE}' THEN 'Usage-Based' ELSE 'One-Time' END"
+)
+"""Of a charge whose bill names none."""
 _CSV_GUARD = r"^[=+@\t\r-]"
 _ISO = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -79,7 +85,8 @@ def _allocated_tags() -> str:
 def _unit_price(cost: str) -> str:
     """``cost`` by unit priced, in whole numbers: the engine would divide decimals as floats.
 
-    18 decimals of costs below 100, 9 of larger ones, cut off; null where nothing is priced by quantity.
+    18 decimals of costs below 100, 9 of larger ones, cut off; null where nothing is priced by quantity, and where
+    cost and quantity have different signs, because a price is not negative.
     """
 
     def whole(amount: str) -> str:
@@ -94,7 +101,8 @@ def _unit_price(cost: str) -> str:
         for places in (18, 9)
     )
     return (
-        f"CASE WHEN coalesce({_QUANTITY}, 0) = 0 THEN NULL WHEN abs({cost}) < 100 "
+        f"CASE WHEN coalesce({_QUANTITY}, 0) = 0 THEN NULL "
+        f"WHEN {cost} <> 0 AND ({cost} < 0) <> (({_QUANTITY}) < 0) THEN NULL WHEN abs({cost}) < 100 "
         f"THEN CAST({fine} AS DECIMAL(38,18)) ELSE CAST({coarse} AS DECIMAL(38,18)) END"
     )
 
@@ -106,7 +114,7 @@ def _method_details() -> str:
         """'{"Elements":[{"AllocatedRatio":1,"UsageUnit":'""",
         unit,
         """',"UsageQuantity":'""",
-        f"coalesce({_plain('consumed_quantity')}, 'null')",
+        f"coalesce(CASE WHEN consumed_unit <> '' THEN {_plain('consumed_quantity')} END, 'null')",
         """',"x_Confidence":'""",
         "CAST(tenant_confidence AS VARCHAR)",
         """',"x_Rule":'""",
@@ -137,7 +145,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("ChargeCategory", "charge_category"),
     _text("ChargeClass", "charge_class"),
     _text("ChargeDescription", "charge_description"),
-    _text("ChargeFrequency", "charge_frequency"),
+    _text("ChargeFrequency", "charge_frequency", _FREQUENCY),
     Column("ChargePeriodEnd", "charge_period_end", Kind.TIME),
     Column("ChargePeriodStart", "charge_period_start", Kind.TIME),
     _committed("CommitmentDiscountCategory", "nullif(commitment_discount_category, '')"),

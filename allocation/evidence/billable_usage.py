@@ -42,7 +42,9 @@ class BillableUsage:
                         costs[total.currency] = EXACT.add(known, total.billed_cost)
             if not metrics:
                 continue
-            sentence = f"{metrics} metrics" + (f", {bare} without a cost" if bare else "")
+            sentence = f"{metrics} metric{'' if metrics == 1 else 's'}" + (
+                f", {bare} without a cost" if bare else ""
+            )
             for key in mine:
                 if key.billing_period == month:
                     yield Told(key, None if bare else costs.get(key.currency), sentence)

@@ -34,7 +34,9 @@ class Files:
             total = exact_sum(EXACT.subtract(row.source_total, row.rejected) for row in mine)
             lines = sum(row.lines + row.rejected_lines for row in mine)
             aside = sum(row.rejected_lines for row in mine)
-            sentence = f"{lines:,} rows read" + (f", {aside:,} put aside" if aside else "")
+            sentence = f"{lines:,} row{'' if lines == 1 else 's'} read" + (
+                f", {aside:,} put aside" if aside else ""
+            )
             ingested = exact_sum(row.ingested for row in mine)
             yield Told(key, total, sentence, ingested, must_agree=True)
 

@@ -114,7 +114,7 @@ def gaps_table(bills: Sequence[ProviderMonth]) -> Table:
     """Every amount that nothing explains, with the two totals that differ by it."""
     return Table(
         "gaps",
-        "What is not explained",
+        "Amounts that nothing explains",
         [_about(), Column("amount", "Differ by", Kind.EXACT), Column("what", "What differs")],
         [
             Row((_bill(bill), Cell(gap.amount, tone="danger"), Cell(_capital(gap.what))))
@@ -152,7 +152,7 @@ def parts_table(bills: Sequence[ProviderMonth]) -> Table:
     names = _names(bill.parts for bill in bills)
     return Table(
         "parts",
-        "Parts of each bill",
+        "Kinds of charges of each bill",
         [
             _about(),
             Column("ingested", "Ingested", Kind.EXACT, title="Sum of the charge lines in the lake"),
@@ -179,7 +179,7 @@ def evidence_table(bills: Sequence[ProviderMonth]) -> Table:
     """Each bill's total from other evidence, and how far ingested cost is from it."""
     return Table(
         "evidence",
-        "Other evidence of each bill",
+        "Totals of the same bills from files, invoices and APIs",
         [
             _about(),
             Column("difference", "Ingested − told", Kind.EXACT),

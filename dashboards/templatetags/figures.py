@@ -35,6 +35,7 @@ class ShownCell:
     heads_row: bool
     bar: tuple[Segment, ...] = ()
     mark: str = ""
+    pad: str = ""
 
     @property
     def is_long(self) -> bool:
@@ -99,14 +100,15 @@ def _rows(table: Table, rows: Iterable[Row], marks: dict[str, str]) -> list[Show
 def _aligned(
     table: Table, rows: list[ShownRow], totals: list[ShownRow]
 ) -> tuple[list[ShownRow], list[ShownRow]]:
-    """The same rows with the points of exact amounts above each other."""
+    """The same rows with the points of exact amounts above each other: ``pad`` stands for missing digits."""
     every = [*rows, *totals]
     for index, column in enumerate(table.columns):
         if column.kind is not Kind.EXACT:
             continue
         texts = numbers.aligned([shown.cells[index].text for shown in every])
         for shown, text in zip(every, texts, strict=True):
-            shown.cells[index] = replace(shown.cells[index], text=text)
+            bare = text.rstrip(numbers.FIGURE_SPACE)
+            shown.cells[index] = replace(shown.cells[index], text=bare, pad=text[len(bare) :])
     return rows, totals
 
 

@@ -31,7 +31,7 @@ from finops.alerting import recent_alerts
 from finops.core.periods import Window, month_start, month_text
 from finops.job_views import JobRow, active_subjects, recent_jobs
 from finops.permissions import Capability, Person, can, require
-from ingestion.cloudflare.billable import billable_beside_analytics
+from ingestion.cloudflare.billable import billable_beside_analytics, billable_not_compared
 from ingestion.cloudflare.selectors import newest_checks, r2_facts
 from ingestion.core.r2 import bucket_usage
 from ingestion.estimate_selectors import last_estimate, meter_errors
@@ -77,6 +77,8 @@ def data_health(request: HttpRequest, state: PageState) -> HttpResponse:
         )
         last_week = Window(state.today - timedelta(days=6), state.today + timedelta(days=1))
         grid = present.grid(source_days(window, now), list(window.each_day()))
+        last_days = Window(now.date() - timedelta(days=_GRID_DAYS), now.date())
+        usage_checks = newest_checks()
         freshness = current_freshness()
         changed = restatements(limit=_SHOWN_RESTATEMENTS)
         totals = reconciliation()
@@ -103,13 +105,10 @@ def data_health(request: HttpRequest, state: PageState) -> HttpResponse:
             "newest_restated": restated.restated_sentence(changed[0]) if changed else "",
             "restatements": restated.restatements_table(changed, _url("restatement")),
             "shared_bills": shared_bills(),
-            "usage_checks": checks_table(newest_checks()),
+            "usage_checks": checks_table(usage_checks),
             "r2_usage": _r2(now.date()),
-            "billable": billable_table(
-                billable_beside_analytics(
-                    Window(now.date() - timedelta(days=_GRID_DAYS), now.date())
-                )
-            ),
+            "billable": billable_table(billable_beside_analytics(last_days)),
+            "not_compared": billable_not_compared(last_days) if usage_checks else (),
             "types": (types := line_types()),
             "line_types": present.line_types_table(types),
             "logs": logs.logs_table(known_logs) if (known_logs := log_health()) else None,

@@ -154,10 +154,10 @@ def billable_beside_analytics(window: Window) -> list[Beside]:
     """
     billable: dict[tuple[str, str, date], Decimal] = defaultdict(Decimal)
     rows = BillableUsage.objects.filter(day__gte=window.start, day__lt=window.end)
-    for account, day, name, quantity in rows.values_list(
-        "account", "day", "metric_name", "quantity"
+    for account, day, name, unit, quantity in rows.values_list(
+        "account", "day", "metric_name", "unit", "quantity"
     ):
-        if found := metric_of(name):
+        if found := metric_of(name, unit):
             billable[account, found[0], day] += quantity * found[1]
     if not billable:
         return []
@@ -169,3 +169,13 @@ def billable_beside_analytics(window: Window) -> list[Beside]:
         for account, metric, day, total in sums.annotate(total=Sum("quantity"))
     }
     return beside(billable, analytics)
+
+
+def billable_not_compared(window: Window) -> list[str]:
+    """Billable metrics of the window that nothing of ours is known to be the same as, with their units."""
+    rows = BillableUsage.objects.filter(day__gte=window.start, day__lt=window.end).order_by()
+    return sorted(
+        f"{name} ({unit})" if unit else name
+        for name, unit in rows.values_list("metric_name", "unit").distinct()
+        if metric_of(name, unit) is None
+    )

@@ -178,20 +178,32 @@ def _sum(group: Sequence[BillableRecord]) -> BillableRecord:
 
 # --- beside what the analytics tell ------------------------------------------------------------------
 
-_SAME: tuple[tuple[str, re.Pattern[str], int], ...] = (
-    ("worker_requests", re.compile(r"\bworkers?\b.*\brequests?\b", re.IGNORECASE), 1),
-    ("worker_cpu_us", re.compile(r"\bworkers?\b.*\bcpu\b", re.IGNORECASE), 1000),
-    ("r2_class_a", re.compile(r"\br2\b.*\bclass a\b", re.IGNORECASE), 1),
-    ("r2_class_b", re.compile(r"\br2\b.*\bclass b\b", re.IGNORECASE), 1),
-)
-"""Metric of ours, the names that billable usage has for it, and how many of ours one is (CPU is billed in ms)."""
-COMPARED = tuple(metric for metric, _, _ in _SAME)
+_COUNTS = frozenset({"requests", "operations", "count", ""})
+_MILLISECONDS = frozenset({"milliseconds", "ms"})
+_SAME: dict[str, tuple[str, frozenset[str], int]] = {
+    "workers standard requests": ("worker_requests", _COUNTS, 1),
+    "workers standard cpu time": ("worker_cpu_us", _MILLISECONDS, 1000),
+    "workers standard cpu": ("worker_cpu_us", _MILLISECONDS, 1000),
+    "r2 storage class a operations": ("r2_class_a", _COUNTS, 1),
+    "r2 class a operations": ("r2_class_a", _COUNTS, 1),
+    "r2 storage class b operations": ("r2_class_b", _COUNTS, 1),
+    "r2 class b operations": ("r2_class_b", _COUNTS, 1),
+}
+"""A billable metric's name → our metric, the units it is known in, and how many of ours one is (CPU is billed in ms).
+
+Cloudflare's OpenAPI document gives names and units as free text and lists none. These were seen in answers of
+accounts; any other name is shown as it is and compared with nothing.
+"""
+COMPARED = tuple(dict.fromkeys(metric for metric, _, _ in _SAME.values()))
+_INCLUDED = re.compile(r"\s*\([^()]*\)$")
+"""Version 1 writes what is included behind the name: ``(First 1M included)``."""
 
 
-def metric_of(name: str) -> tuple[str, int] | None:
-    """Our metric for a billable metric's name, with the factor to its unit; ``None`` where there is none."""
-    plain = re.sub(r"[_\W]+", " ", name)
-    return next(((metric, by) for metric, names, by in _SAME if names.search(plain)), None)
+def metric_of(name: str, unit: str) -> tuple[str, int] | None:
+    """Our metric for a billable metric's name in this unit, with the factor to ours; ``None`` where none is known."""
+    plain = re.sub(r"[_\W]+", " ", _INCLUDED.sub("", name)).strip().lower()
+    metric, units, by = _SAME.get(plain, ("", frozenset(), 0))
+    return (metric, by) if metric and unit.strip().lower() in units else None
 
 
 DayAmounts = Mapping[tuple[str, str, date], Decimal]

@@ -176,3 +176,9 @@ def is_charges(header: Sequence[str]) -> bool:
     """Whether ``header`` is at all of the dataset Cost and Usage, be it incomplete."""
     used = {used_name(name) for name in header}
     return COST in used or {START, CATEGORY} <= used
+
+
+def other_separator(header: Sequence[str]) -> str:
+    """What separates the columns of a FOCUS header that was split at commas in vain; empty where nothing does."""
+    whole = ",".join(header)
+    return next((sign for sign in ";\t|" if is_charges(whole.split(sign))), "")

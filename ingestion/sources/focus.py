@@ -235,6 +235,12 @@ def _read_months(location: Location, entry: Entry) -> str:
         if facts.is_empty:
             return ""
         if not focus.is_charges(facts.header):
+            if separator := focus.other_separator(facts.header):
+                msg = (
+                    f"{entry.key}, line 1: the columns are separated by {separator!r}, and FOCUS files by "
+                    "commas. Export it again, separated by commas."
+                )
+                raise SourceError(msg)
             return _OTHER_DATASET
         _check_header(entry.key, facts)
         months = months_of(file, facts, settings.LAKE_DIR / ".scratch")

@@ -13,6 +13,7 @@ from finops.core.periods import Window
 from ingestion.cloudflare.billable import (
     billable_accounts,
     billable_beside_analytics,
+    billable_not_compared,
     billable_totals,
     store_billable,
 )
@@ -71,7 +72,52 @@ def test_version_1_is_read_by_its_service_names():
     (one,), asides = read(old)
     assert not asides
     assert (one.metric_id, one.family, one.sub_account) == ("R2 Class A Operations", "R2", "sub-1")
-    assert metric_of(one.metric_name) == ("r2_class_a", 1)
+    assert metric_of(one.metric_name, one.unit) == ("r2_class_a", 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "metric"),
+    [
+        ("Workers Standard Requests", "Requests", ("worker_requests", 1)),
+        ("workers_standard_requests", "Requests", ("worker_requests", 1)),
+        ("Workers Standard CPU Time", "Milliseconds", ("worker_cpu_us", 1000)),
+        ("R2 Storage Class A Operations (First 1M included)", "Count", ("r2_class_a", 1)),
+        ("R2 Class B Operations", "", ("r2_class_b", 1)),
+        # What only sounds alike, or is told in another unit, is nothing that we know.
+        ("Workers Standard CPU Time", "Hours", None),
+        ("Workers Standard CPU Time", "", None),
+        ("Workers AI Requests", "Requests", None),
+        ("Workers KV Read Requests", "Requests", None),
+        ("R2 Infrequent Access Class A Operations", "Operations", None),
+        ("R2 Data Catalog class a operations compaction", "Operations", None),
+        ("", "", None),
+    ],
+)
+def test_a_name_is_matched_whole_and_in_its_unit_or_not_at_all(name, unit, metric):
+    assert metric_of(name, unit) == metric
+
+
+@pytest.mark.django_db
+def test_names_that_are_not_known_are_shown_as_they_are_and_compared_with_nothing(connection):
+    source = Source.objects.create(
+        kind="cloudflare_usage", identity=ACCOUNT, slug="cf", name="cf", created_at=NOW
+    )
+    records, _ = read(
+        record(),
+        record(
+            x_BillableMetricId="kv",
+            x_BillableMetricName="Workers KV Read Requests",
+            ConsumedUnit="Reads",
+        ),
+    )
+    store_billable(source=source, records=records)
+    window = Window(FIRST, LAST)
+    assert billable_not_compared(window) == ["Workers KV Read Requests (Reads)"]
+    assert billable_beside_analytics(window) == []
+    assert {one.metric_name for one in billable_totals(ACCOUNT, NOW.date())} == {
+        "Workers KV Read Requests",
+        "Workers Standard Requests",
+    }
 
 
 @pytest.mark.parametrize(

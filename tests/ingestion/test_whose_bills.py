@@ -36,8 +36,8 @@ MONTHLY = {
 }
 
 
-def at(monkeypatch: pytest.MonkeyPatch, *when: int) -> datetime:
-    moment = datetime(*when, tzinfo=UTC)
+def at(monkeypatch: pytest.MonkeyPatch, year: int, month: int, day: int, hour: int) -> datetime:
+    moment = datetime(year, month, day, hour, tzinfo=UTC)
     monkeypatch.setattr(clock, "now", lambda: moment)
     return moment
 
