@@ -119,12 +119,13 @@ def _figures(
     if running not in months:
         return own_by_month(whole), changes_by_month(whole)
     # The running month ends with the last day whose cost has come, for revenue, too.
+    so_far = window_so_far(running, today=today, reach=reach)
+    end = running if so_far is None else so_far.end
+    ahead = add_months(running, 1)
+    parts = [Window(whole.window.start, end)] if whole.window.start < end else []
+    if ahead < whole.window.end:
+        parts.append(Window(ahead, whole.window.end))
     own: dict[str, Pnl] = {}
-    parts = [Window(whole.window.start, running)] if whole.window.start < running else []
-    if so_far := window_so_far(running, today=today, reach=reach):
-        parts.append(so_far)
-    if add_months(running, 1) < whole.window.end:
-        parts.append(Window(add_months(running, 1), whole.window.end))
     for part in parts:
         own |= own_by_month(replace(whole, window=part))
     return own, changes_by_month(whole)

@@ -33,7 +33,8 @@ from allocation.core.journal import to_csv
 from allocation.core.pnl import Pnl
 from allocation.currencies import CurrencyNotes
 from allocation.journal import JournalError, journal_of
-from allocation.month_close import CloseRefusedError, close_month, figures_mark, reopen_month
+from allocation.month_close import CloseRefusedError, close_month, reopen_month
+from allocation.report import figures_mark
 from dashboards.context import last_whole_day
 from dashboards.navigation import NavEntry
 from dashboards.pages import answer, stateful
