@@ -58,15 +58,7 @@ class GlAccountAdmin(AuditedAdmin):
 
     form = GlAccountForm
     change_form_template = "admin/allocation/glaccount/change_form.html"
-    list_display = (
-        "role_name",
-        "provider",
-        "category",
-        "charge",
-        "kind_of_cost",
-        "account",
-        "note",
-    )
+    list_display = ("role_name", "account", "takes", "note")
     list_display_links = ("role_name", "account")
     list_filter = ("role", "service_provider_name")
     search_fields = ("account", "note", "service_provider_name", "service_category")
@@ -76,25 +68,16 @@ class GlAccountAdmin(AuditedAdmin):
         """The role in a word or two; the form says what it is for."""
         return str(row.get_role_display()).split(":", maxsplit=1)[0]
 
-    @admin.display(description="Provider", ordering="service_provider_name")
-    def provider(self, row: GlAccount) -> str:
-        """Whose bills, or any."""
-        return row.service_provider_name or "any"
-
-    @admin.display(description="Service category", ordering="service_category")
-    def category(self, row: GlAccount) -> str:
-        """Which category, or any."""
-        return row.service_category or "any"
-
-    @admin.display(description="Charge", ordering="charge_category")
-    def charge(self, row: GlAccount) -> str:
-        """Which charges, or any."""
-        return row.charge_category or "any"
-
-    @admin.display(description="Kind of cost", ordering="kind")
-    def kind_of_cost(self, row: GlAccount) -> str:
-        """Billed, estimated, true-up or any."""
-        return row.kind or "any"
+    @admin.display(description="Takes", ordering="service_provider_name")
+    def takes(self, row: GlAccount) -> str:
+        """What the row matches, in the order of the form, or any."""
+        named = (
+            row.service_provider_name,
+            row.service_category,
+            row.charge_category,
+            f"{row.kind} cost" if row.kind else "",
+        )
+        return ", ".join(filter(None, named)) or "any"
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

@@ -92,25 +92,25 @@ def revenue_table(rows: Sequence[RevenueAdjustment]) -> Table:
     """One row per adjustment of revenue, newest first, exact."""
     foreign = any(row.currency != row.quote for row in rows)
     columns = (
-        Column("made", "Booked (UTC)", Kind.TIME),
+        Column("tenant", "Tenant"),
+        Column("amount", "Revenue", Kind.EXACT),
+        Column("currency", "Currency"),
+        *(_worth_columns(rows) if foreign else ()),
         Column("of", "Revenue of"),
         Column("in", "Booked in"),
-        Column("tenant", "Tenant"),
-        Column("currency", "Currency"),
-        Column("amount", "Revenue", Kind.EXACT),
-        *(_worth_columns(rows) if foreign else ()),
+        Column("made", "Booked (UTC)", Kind.TIME),
         Column("why", "Why"),
     )
     lines = [
         Row(
             (
-                Cell(row.made_at),
+                Cell(row.tenant.name),
+                Cell(row.amount, plus=True),
+                Cell(row.currency),
+                *(_worth(row.amount, row) if foreign else ()),
                 Cell(f"{row.service_month:%Y-%m}"),
                 Cell(f"{row.booked_month:%Y-%m}"),
-                Cell(row.tenant.name),
-                Cell(row.currency),
-                Cell(row.amount, plus=True),
-                *(_worth(row.amount, row) if foreign else ()),
+                Cell(row.made_at),
                 Cell(row.why),
             )
         )
@@ -130,16 +130,14 @@ def adjustments_table(
     """
     foreign = any(row.billing_currency != row.quote for row in rows)
     columns = [
-        Column("made", "Booked (UTC)", Kind.TIME),
+        *([Column("tenant", "Tenant")] if with_tenant else []),
+        Column("what", "Of what"),
+        Column("amount", f"{metric.capitalize()} cost", Kind.EXACT),
+        Column("currency", "Currency"),
+        *(_worth_columns(rows) if foreign else ()),
         Column("of", "Cost of"),
         Column("in", "Booked in"),
-        *([Column("tenant", "Tenant")] if with_tenant else []),
-        Column("provider", "Provider"),
-        Column("category", "Service category"),
-        Column("charge", "Charge"),
-        Column("currency", "Currency"),
-        Column("amount", f"{metric.capitalize()} cost", Kind.EXACT),
-        *(_worth_columns(rows) if foreign else ()),
+        Column("made", "Booked (UTC)", Kind.TIME),
         Column("why", "Why"),
     ]
 
@@ -150,18 +148,17 @@ def adjustments_table(
     def line(row: PriorPeriodAdjustment) -> Row:
         owner = row.tenant.name if row.tenant else "Unallocated"
         held = Cell(reason=_STANDS) if row.is_exchange else Cell(amount(row), plus=True)
+        kind = "exchange difference" if row.is_exchange else row.charge_category
         return Row(
             (
-                Cell(row.made_at),
+                *([Cell(owner)] if with_tenant else []),
+                Cell(f"{row.service_provider_name}, {row.service_category}, {kind}"),
+                held,
+                Cell(row.billing_currency),
+                *(_worth(amount(row), row) if foreign else ()),
                 Cell(f"{row.cost_month:%Y-%m}"),
                 Cell(f"{row.booked_month:%Y-%m}"),
-                *([Cell(owner)] if with_tenant else []),
-                Cell(row.service_provider_name),
-                Cell(row.service_category),
-                Cell("Exchange difference" if row.is_exchange else row.charge_category),
-                Cell(row.billing_currency),
-                held,
-                *(_worth(amount(row), row) if foreign else ()),
+                Cell(row.made_at),
                 Cell(row.why),
             )
         )
@@ -173,11 +170,11 @@ def adjustments_table(
         return Row(
             (
                 Cell("Total"),
-                *(Cell("") for _ in range(6 if with_tenant else 5)),
-                Cell(currency),
+                *([Cell("")] if with_tenant else []),
                 Cell(held, plus=True),
-                *((Cell(""), Cell(worth, plus=True)) if foreign else ()),
-                Cell(""),
+                Cell(currency),
+                *((Cell(worth, plus=True), Cell("")) if foreign else ()),
+                *(Cell("") for _ in range(4)),
             ),
             "total",
         )
@@ -196,11 +193,11 @@ def _worth_columns(
     rows: Sequence[PriorPeriodAdjustment | RevenueAdjustment],
 ) -> tuple[Column, Column]:
     unit = ", ".join(sorted({row.quote for row in rows}))
-    return Column("rate", "Rate", Kind.EXACT), Column("worth", "In the figures", Kind.EXACT, unit)
+    return Column("worth", "In the figures", Kind.EXACT, unit), Column("rate", "Rate", Kind.EXACT)
 
 
 def _worth(amount: Decimal, row: PriorPeriodAdjustment | RevenueAdjustment) -> tuple[Cell, Cell]:
     rate = Decimal(row.rate)
     if not rate:
         return Cell(reason=_NO_RATE), Cell(reason=_NO_RATE)
-    return Cell(rate), Cell(worth_of(amount, row), plus=True)
+    return Cell(worth_of(amount, row), plus=True), Cell(rate)
