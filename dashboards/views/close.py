@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from allocation import books
 from allocation.checklist import checklist
 from allocation.close_selectors import (
+    adjustment_sums,
     adjustments_of,
     borne_revenue,
     close_of,
@@ -123,6 +124,7 @@ def _page(
             metric="effective",
             empty="Nothing has become known of its cost since the close.",
             with_tenant=True,
+            sums=adjustment_sums(month),
         ),
         "revenue_adjustments": revenue_table(
             revenue_adjustments_of(month, limit=_SHOWN_ADJUSTMENTS)

@@ -124,9 +124,30 @@ def test_what_a_month_bears_of_earlier_revenue_is_a_row_of_its_own(erin: Client)
     ) == -amount.quantize(Decimal("0.01"))
 
 
+def test_adjustments_that_are_not_shown_are_in_the_total_all_the_same(
+    euros: Client, monkeypatch: pytest.MonkeyPatch
+):
+    close(MARCH, person("carol", "admin"))
+    for amount in ("90", "120", "130.123"):
+        stamps(amount)
+    monkeypatch.setattr(views_close, "_SHOWN_ADJUSTMENTS", 1)
+    shown = euros.get("/month-close/?period=2026-03").content.decode()
+    table = re.sub(r"<[^>]+>", " ", shown[shown.index("adjustments-title") :])
+    words = " ".join(table.split())
+    assert "+11.01 1.0875 10.123 EUR TSA, Security, Usage" in words
+    assert "2 older ones +21.75 20.00 EUR" in words
+    assert "Total +32.76 30.123 EUR" in words
+
+
 @pytest.fixture
 def euros(erin: Client) -> Client:
     write_quotes(quotes=[Quote(date(2026, 3, 9), "EUR", "USD", Decimal("1.0875"), "ECB")])
+    stamps("100")
+    earned(MARCH, "10", invoice="P-1", currency="GBP")
+    return erin
+
+
+def stamps(amount: str) -> None:
     line = Line(
         description="Stamps",
         service_name="Time stamps",
@@ -134,12 +155,10 @@ def euros(erin: Client) -> Client:
         charge_category=ChargeCategory.USAGE,
         service_start=MARCH,
         service_end=APRIL,
-        amount=Decimal(100),
+        amount=Decimal(amount),
         tenant="acme",
     )
     take_bills(bills=[Bill("TSA", "1", APRIL, "EUR", (line,))])
-    earned(MARCH, "10", invoice="P-1", currency="GBP")
-    return erin
 
 
 @pytest.mark.parametrize(
