@@ -127,7 +127,9 @@ def test_a_close_waits_for_a_writer_and_reports_what_it_wrote(
 ) -> None:
     invoice("1.2" if write is settle_at_another_rate else "")
     accept = {**EVERY, **open_items(JULY)}
-    written, go, closed, failed = threading.Event(), threading.Event(), [], []
+    written, go = threading.Event(), threading.Event()
+    closed: list[ClosedMonth] = []
+    failed: list[BaseException] = []
 
     def writes() -> None:
         with transaction.atomic():
@@ -159,7 +161,8 @@ def test_a_writer_waits_for_a_close_and_what_it_wrote_is_an_adjustment(
     invoice("1.2" if write is settle_at_another_rate else "")
     accept = {**EVERY, **open_items(JULY)}
     before = figures("restated", Window.of_month(JULY))
-    reached, go, failed = threading.Event(), threading.Event(), []
+    reached, go = threading.Event(), threading.Event()
+    failed: list[BaseException] = []
     store = month_close._store
 
     def slow_store(*what: object) -> None:

@@ -48,7 +48,9 @@ def test_the_shown_rows_add_up_to_the_shown_sums_in_every_column(own, borne, the
     table = figures_table(reported, Pnl(revenue=own, direct=now), "USD", borne_revenue=borne)
     parts: list[tuple[Decimal, ...]] = []
     for row in table.rows:
-        values = tuple(cell.value or Decimal(0) for cell in row.cells[1:])
+        values = tuple(
+            cell.value if isinstance(cell.value, Decimal) else Decimal(0) for cell in row.cells[1:]
+        )
         if row.kind == "part":
             parts.append(values)
         elif row.cells[0].value in {"Revenue", "Cost of revenue"}:
