@@ -7,15 +7,14 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 
+from allocation.below_line import below_the_line, without_non_production
 from allocation.core.figures import Granularity, Slice
 from allocation.core.pnl import CostFact, Pnl, RevenueFact, build_pnls
 from allocation.currencies import foreign_currencies, in_one_currency, settled_parts
 from allocation.facts import (
-    below_the_line,
     booked_facts,
     cost_facts,
     revenue_facts,
-    without_non_production,
 )
 
 
@@ -38,14 +37,16 @@ def own_by_month(slice_: Slice) -> dict[str, Pnl]:
 
 def changes_by_month(slice_: Slice) -> dict[str, Pnl]:
     """What became known of each closed month since its close, by that month, at the rates that it was booked at."""
+    mine = replace(slice_, basis="reported")
     return _by_column(
-        *booked_facts(slice_, "month", by_tenant=False, cost="cost_month", revenue="service_month")
+        *booked_facts(mine, "month", by_tenant=False, cost="cost_month", revenue="service_month")
     )
 
 
 def borne_by_month(slice_: Slice) -> dict[str, Pnl]:
     """What each month of the slice bears of earlier, closed ones."""
-    return _by_column(*booked_facts(slice_, "month", by_tenant=False))
+    mine = replace(slice_, basis="reported")
+    return _by_column(*booked_facts(mine, "month", by_tenant=False))
 
 
 def _by_column(costs: Iterable[CostFact], revenue: Iterable[RevenueFact]) -> dict[str, Pnl]:

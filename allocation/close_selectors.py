@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from django.conf import settings
+from django.db.models import Count, Sum
 
 from allocation import books
 from allocation.by_month import borne_by_month, changes_by_month, own_by_month
@@ -23,7 +24,7 @@ from allocation.currencies import CurrencyNotes
 from allocation.facts import currency_notes, pnls_by_tenant
 from allocation.models import PnlMonth, RecognisedRevenue
 from allocation.month_close import stored_digest
-from finops.core.amounts import exact_sum
+from finops.core.amounts import EXACT, ZERO, exact_sum
 from finops.core.periods import Window, add_months, month_start, month_text
 from ingestion.selectors import month_statuses
 
@@ -119,12 +120,13 @@ def _figures(
     if running not in months:
         return own_by_month(whole), changes_by_month(whole)
     # The running month ends with the last day whose cost has come, for revenue, too.
+    so_far = window_so_far(running, today=today, reach=reach)
+    end = running if so_far is None else so_far.end
+    ahead = add_months(running, 1)
+    parts = [Window(whole.window.start, end)] if whole.window.start < end else []
+    if ahead < whole.window.end:
+        parts.append(Window(ahead, whole.window.end))
     own: dict[str, Pnl] = {}
-    parts = [Window(whole.window.start, running)] if whole.window.start < running else []
-    if so_far := window_so_far(running, today=today, reach=reach):
-        parts.append(so_far)
-    if add_months(running, 1) < whole.window.end:
-        parts.append(Window(add_months(running, 1), whole.window.end))
     for part in parts:
         own |= own_by_month(replace(whole, window=part))
     return own, changes_by_month(whole)
@@ -184,3 +186,33 @@ def adjustments_of(month: date, *, limit: int) -> list[PriorPeriodAdjustment]:
     """Adjustments of the cost of ``month``, newest first."""
     rows = PriorPeriodAdjustment.objects.filter(cost_month=month).select_related("tenant")
     return list(rows.order_by("-made_at", "-pk")[:limit])
+
+
+@dataclass(frozen=True)
+class AdjustmentSum:
+    """All adjustments of a month's cost in one currency: how many, their amount and what it is worth."""
+
+    currency: str
+    rows: int
+    amount: Decimal
+    worth: Decimal
+
+
+def adjustment_sums(month: date) -> list[AdjustmentSum]:
+    """The sums of all adjustments of the effective cost of ``month``, by currency; one query."""
+    groups = (
+        PriorPeriodAdjustment.objects.filter(cost_month=month)
+        .order_by("billing_currency")
+        .values_list("billing_currency", "rate", "is_exchange")
+        .annotate(total=Sum("effective_cost"), rows=Count("pk"))
+    )
+    found: dict[str, AdjustmentSum] = {}
+    for currency, rate, is_exchange, total, rows in groups:
+        held = found.get(currency, AdjustmentSum(currency, 0, ZERO, ZERO))
+        found[currency] = AdjustmentSum(
+            currency,
+            held.rows + rows,
+            held.amount if is_exchange else EXACT.add(held.amount, total),
+            EXACT.add(held.worth, EXACT.multiply(total, Decimal(rate))),
+        )
+    return list(found.values())

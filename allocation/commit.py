@@ -105,7 +105,8 @@ def commit_load(
     one is marked superseded and changes nothing.
     """
     with transaction.atomic():
-        Source.objects.select_for_update().get(pk=load.source_id)
+        # Not the key: a close that waits for nobody but the books stores rows that refer to the source.
+        Source.objects.select_for_update(no_key=True).get(pk=load.source_id)
         current = (
             Load.objects.select_related("delivery", "source")
             .filter(

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 from functools import partial
 from itertools import chain
 from typing import Any, TypeVar
 
-from django.conf import settings
 from django.db.models import DateField, F, Model, Q, QuerySet, Sum
 from django.db.models.functions import TruncMonth
 
 from allocation import past, reported
+from allocation.below_line import below_the_line, without_non_production
 from allocation.core.figures import Granularity, Slice
 from allocation.core.pnl import (
-    NON_PRODUCTION,
     CostFact,
     Pnl,
     RevenueFact,
@@ -44,7 +43,7 @@ from allocation.models import (
     UncertainCost,
 )
 from finops.core.amounts import ZERO
-from finops.core.focus import ChargeCategory, CostKind
+from finops.core.focus import CostKind
 from finops.core.periods import Window, month_text
 from finops.models import Tenant
 from ingestion.selectors import is_bill
@@ -100,9 +99,7 @@ def _in_one_currency(
         return without_non_production(part, by, partial(cost_facts, by_tenant=by_tenant, name=name))
 
     revenue = partial(revenue_facts, by_tenant=by_tenant, name=name)
-    booked: tuple[Iterable[CostFact], Iterable[RevenueFact]] = ((), ())
-    if slice_.basis == "reported":
-        booked = booked_facts(slice_, granularity, by_tenant=by_tenant, name=name)
+    booked = booked_facts(slice_, granularity, by_tenant=by_tenant, name=name)
     return (
         chain(
             in_one_currency(slice_, granularity, costs, foreign),
@@ -123,7 +120,9 @@ def booked_facts(
     cost: reported.CostMonth = "booked_month",
     revenue: reported.RevenueMonth = "booked_month",
 ) -> tuple[Iterable[CostFact], Iterable[RevenueFact]]:
-    """The adjustments that the slice's months bear, or that became known of them."""
+    """The adjustments that the slice's months bear, or that became known of them; none but on the basis reported."""
+    if slice_.basis != "reported":
+        return (), ()
     read = partial(reported.adjustment_facts, by_tenant=by_tenant, name=name, of=cost)
     return (
         without_non_production(slice_, granularity, read),
@@ -131,31 +130,6 @@ def booked_facts(
             slice_, granularity, by_tenant=by_tenant, name=name, of=revenue
         ),
     )
-
-
-def without_non_production(
-    slice_: Slice,
-    granularity: Granularity | None,
-    read: Callable[[Slice, Granularity | None], Iterable[CostFact]],
-) -> Iterable[CostFact]:
-    """What ``read`` gives, with the cost of non-production environments below the line.
-
-    Read from the full ledger, which alone knows environments: a change of the setting changes figures at once.
-    """
-    yield from read(slice_, granularity)
-    if not settings.NON_PRODUCTION_ENVIRONMENTS:
-        return
-    elsewhere = {*settings.PNL_BELOW_THE_LINE, ChargeCategory.CREDIT}
-    narrow = replace(slice_, environments=tuple(settings.NON_PRODUCTION_ENVIRONMENTS))
-    for fact in read(narrow, granularity):
-        if fact.charge_category not in elsewhere:
-            yield replace(fact, amount=fact.amount.copy_negate())
-            yield replace(fact, charge_category=NON_PRODUCTION)
-
-
-def below_the_line() -> list[str]:
-    """The names of what stands below gross margin."""
-    return [*settings.PNL_BELOW_THE_LINE, NON_PRODUCTION]
 
 
 def currency_notes(slice_: Slice) -> CurrencyNotes:
@@ -256,8 +230,10 @@ def cost_facts(
     Without what its months bear of earlier ones (``reported.adjustment_facts``).
     """
     if slice_.basis == "reported":
-        yield from reported.cost_facts(slice_, granularity, by_tenant=by_tenant, name=name)
-        if live := reported.open_part(slice_):
+        closed, live = reported.split(slice_)
+        if closed:
+            yield from reported.cost_facts(closed, granularity, by_tenant=by_tenant, name=name)
+        if live:
             yield from cost_facts(live, granularity, by_tenant=by_tenant, name=name)
         return
     keys = ["service_category", "charge_category", "confidence", "kind"]
@@ -311,8 +287,10 @@ def revenue_facts(
 ) -> Iterable[RevenueFact]:
     """The slice's recognised revenue by column, and by tenant or under ``name``."""
     if slice_.basis == "reported":
-        yield from reported.revenue_facts(slice_, granularity, by_tenant=by_tenant, name=name)
-        if live := reported.open_part(slice_):
+        closed, live = reported.split(slice_)
+        if closed:
+            yield from reported.revenue_facts(closed, granularity, by_tenant=by_tenant, name=name)
+        if live:
             yield from revenue_facts(live, granularity, by_tenant=by_tenant, name=name)
         return
     rows = revenue_days(slice_).filter(currency=slice_.currency)
@@ -332,8 +310,10 @@ def uncertain_facts(slice_: Slice, granularity: Granularity | None) -> Iterable[
     Signs are kept apart, because a negative line lowers a cost that a positive one raises.
     """
     if slice_.basis == "reported":
-        yield from reported.uncertain_facts(slice_, granularity)
-        if live := reported.open_part(slice_):
+        closed, live = reported.split(slice_)
+        if closed:
+            yield from reported.uncertain_facts(closed, granularity)
+        if live:
             yield from uncertain_facts(live, granularity)
         return
     candidates: dict[tuple[object, str], list[str]] = defaultdict(list)

@@ -6,16 +6,14 @@ ledger as always and, as an adjustment, into the first open month (``allocation.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 
-from allocation import books, facts
+from allocation import books
 from allocation.by_month import own_by_month
 from allocation.checklist import checklist
 from allocation.close_models import (
@@ -31,119 +29,20 @@ from allocation.close_models import (
     RevenueAdjustment,
 )
 from allocation.core.checks import Asked, CheckState
-from allocation.core.closing import Amounts, CostKey, RevenueKey, digest
-from allocation.core.figures import Metric, Slice
+from allocation.core.closing import digest
+from allocation.core.figures import Slice
 from allocation.core.pnl import Pnl
-from allocation.frozen_rates import Rate, rates_of
+from allocation.report import BILL, BOUNDS, COST, SETTLED, Report, figures_mark, report_of
 from finops import audit, clock
 from finops.bulk import insert_rows
 from finops.core.amounts import EXACT, ZERO, plain, to_money
-from finops.core.periods import Window, add_months, month_text
-from finops.models import Tenant, User
+from finops.core.periods import Window, month_text
+from finops.models import User
 from finops.permissions import Capability, check
-from ingestion.invoices import settled_sources
-from ingestion.models import Load
-
-_KEY = CostKey._fields[1:]
-_COST = (*_KEY, "billed_cost", "effective_cost")
-_BOUNDS = (
-    *("tenant_id", "charge_category", "billing_currency"),
-    *("billed_low", "billed_high", "effective_low", "effective_high"),
-)
-_SETTLED = ("source_id", "base", "quote", "rate", "supplier", "invoice_id")
-_BILL = ("source_id", "billing_period", "is_invoiced", "reference")
 
 
 class CloseRefusedError(ValueError):
     """A month that cannot be closed or reopened now; the message says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Report:
-    """All that a month reports, as rows that are ready to be stored."""
-
-    month: date
-    costs: Mapping[CostKey, Amounts]
-    revenue: Mapping[RevenueKey, Amounts]
-    bounds: tuple[tuple[Any, ...], ...]
-    bills: tuple[tuple[Any, ...], ...]
-    rates: tuple[Rate, ...]
-    """Every other currency of the figures has one; 0 where none is known."""
-    settled: tuple[tuple[Any, ...], ...]
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 over all of it: equal digests, equal reports."""
-        return digest(
-            {
-                "cost": [(*key[1:], *amounts) for key, amounts in self.costs.items()],
-                "revenue": [(*key[1:], *amounts) for key, amounts in self.revenue.items()],
-                "bounds": self.bounds,
-                "bills": self.bills,
-                "rates": [(one.base, one.quote, plain(one.rate), one.source) for one in self.rates],
-                "settled": self.settled,
-            }
-        )
-
-
-def report_of(month: date) -> Report:
-    """What ``month`` would report if it were closed now."""
-    costs = books.ledger_costs([month])
-    revenue = books.ledger_revenue(through=month, since=month)
-    return Report(
-        month=month,
-        costs=costs,
-        revenue=revenue,
-        bounds=tuple(_bounds(month)),
-        bills=tuple(_bills(month)),
-        rates=tuple(_rates(month, costs, revenue)),
-        settled=tuple(_settled(month, {key.source_id for key in costs})),
-    )
-
-
-def _rates(
-    month: date, costs: Mapping[CostKey, Amounts], revenue: Mapping[RevenueKey, Amounts]
-) -> Iterable[Rate]:
-    """The month's rates, and for a currency of its figures that has none that there is none."""
-    to = settings.REPORTING_CURRENCY
-    found = rates_of(month)
-    known = {one.base for one in found if one.quote == to}
-    used = {key.billing_currency for key in costs} | {key.currency for key in revenue}
-    lacking = [
-        Rate(name, to, ZERO, "no rate was known at the close")
-        for name in sorted(used - known - {to})
-    ]
-    return sorted([*found, *lacking], key=lambda rate: (rate.base, rate.quote))
-
-
-def _settled(month: date, sources: Collection[int]) -> Iterable[tuple[Any, ...]]:
-    """The invoices of the month that were paid at rates of their own."""
-    for one in settled_sources():
-        if one.source_id in sources and month in one.months:
-            yield (
-                *(one.source_id, one.currency, one.settled_currency, plain(one.rate)),
-                *(one.supplier, one.invoice_id),
-            )
-
-
-def figures_mark(month: date) -> str:
-    """Changes whenever the figures of ``month`` may have: over the loads that make them, revenue and rates.
-
-    Quicker than the digest of the report, so that a page can carry it.
-    """
-    end = add_months(month, 1)
-    loads = Load.objects.filter(
-        state=Load.State.CURRENT, first_day__lt=end, last_day__gte=month
-    ).values_list("pk", "is_invoiced")
-    revenue = books.ledger_revenue(through=month, since=month)
-    return digest(
-        {
-            "load": loads,
-            "revenue": [(*key, *amounts) for key, amounts in revenue.items()],
-            "rates": [(one.base, one.quote, plain(one.rate)) for one in rates_of(month)],
-            "settled": _settled(month, {one.source_id for one in settled_sources()}),
-        }
-    )
 
 
 def close_month(
@@ -276,12 +175,12 @@ def stored_digest(closed: ClosedMonth) -> str:
     """The digest over what is stored of a report now: equal to ``closed.digest`` unless it was changed."""
     return digest(
         {
-            "cost": closed.costs.values_list(*_COST),
+            "cost": closed.costs.values_list(*COST),
             "revenue": closed.revenues.values_list("tenant_id", "currency", "amount"),
-            "bounds": closed.bounds.values_list(*_BOUNDS),
-            "bills": closed.bills.values_list(*_BILL),
+            "bounds": closed.bounds.values_list(*BOUNDS),
+            "bills": closed.bills.values_list(*BILL),
             "rates": closed.rates.values_list("base", "quote", "rate", "source"),
-            "settled": closed.settlements.values_list(*_SETTLED),
+            "settled": closed.settlements.values_list(*SETTLED),
         }
     )
 
@@ -304,7 +203,7 @@ def _refuse_closed(month: date, closed_through: date | None) -> None:
 def _store(closed: ClosedMonth, report: Report) -> None:
     insert_rows(
         ReportedPnl,
-        ("closed_id", *_COST),
+        ("closed_id", *COST),
         ((closed.pk, *key[1:], *amounts) for key, amounts in books.sorted_items(report.costs)),
     )
     ReportedRevenue.objects.bulk_create(
@@ -314,11 +213,11 @@ def _store(closed: ClosedMonth, report: Report) -> None:
         for key, amounts in sorted(report.revenue.items())
     )
     insert_rows(
-        ReportedBounds, ("closed_id", *_BOUNDS), ((closed.pk, *row) for row in report.bounds)
+        ReportedBounds, ("closed_id", *BOUNDS), ((closed.pk, *row) for row in report.bounds)
     )
-    insert_rows(ReportedBill, ("closed_id", *_BILL), ((closed.pk, *row) for row in report.bills))
+    insert_rows(ReportedBill, ("closed_id", *BILL), ((closed.pk, *row) for row in report.bills))
     insert_rows(
-        FrozenSettlement, ("closed_id", *_SETTLED), ((closed.pk, *row) for row in report.settled)
+        FrozenSettlement, ("closed_id", *SETTLED), ((closed.pk, *row) for row in report.settled)
     )
     FrozenRate.objects.bulk_create(
         FrozenRate(
@@ -326,40 +225,6 @@ def _store(closed: ClosedMonth, report: Report) -> None:
         )
         for one in report.rates
     )
-
-
-def _bounds(month: date) -> Iterable[tuple[Any, ...]]:
-    """Uncertain cost by candidate, for every currency that occurs in it."""
-    ids = dict(Tenant.objects.values_list("slug", "pk"))
-    window = Window.of_month(month)
-    sums: dict[tuple[int, str, str], list[Decimal]] = {}
-    metrics: tuple[tuple[int, Metric], ...] = ((0, "billed"), (2, "effective"))
-    for currency in facts.uncertain_currencies(window):
-        for place, metric in metrics:
-            slice_ = Slice(window=window, metric=metric, currency=currency)
-            for fact in facts.uncertain_facts(slice_, None):
-                for slug in fact.candidates:
-                    key = (ids[slug], fact.charge_category, currency)
-                    into = sums.setdefault(key, [ZERO] * 4)
-                    side = place + (fact.amount >= 0)
-                    into[side] = EXACT.add(into[side], fact.amount)
-    return [(*key, *amounts) for key, amounts in sorted(sums.items())]
-
-
-def _bills(month: date) -> Iterable[tuple[Any, ...]]:
-    """Every bill with cost up to this month, and whether its invoice has come."""
-    loads = (
-        Load.objects.filter(state=Load.State.CURRENT, billing_period__lte=month)
-        .select_related("delivery")
-        .order_by("source_id", "billing_period")
-    )
-    for load in loads:
-        yield (
-            load.source_id,
-            load.billing_period,
-            load.is_invoiced,
-            f"{load.delivery.key} {load.delivery.execution_id}".strip()[-200:],
-        )
 
 
 def _totals(report: Report) -> dict[str, str]:

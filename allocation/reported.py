@@ -86,19 +86,20 @@ def parts(window: Window) -> tuple[Window | None, Window | None]:
     return Window(window.start, end), Window(end, window.end)
 
 
-def open_part(slice_: Slice) -> Slice | None:
-    """The slice over its open rest, as the ledger has it; ``None`` where all of it is closed."""
-    _, rest = parts(slice_.window)
-    return None if rest is None else replace(slice_, window=rest, basis="restated")
+def split(slice_: Slice) -> tuple[Slice | None, Slice | None]:
+    """The slice over its closed months, as reported, and over the open rest, as the ledger has it; one query."""
+    closed, rest = parts(slice_.window)
+    return (
+        None if closed is None else replace(slice_, window=closed),
+        None if rest is None else replace(slice_, window=rest, basis="restated"),
+    )
 
 
 def cost_facts(
     slice_: Slice, granularity: Granularity | None, *, by_tenant: bool, name: str | None
 ) -> Iterable[CostFact]:
-    """Reported cost of the closed months, in the slice's currency."""
-    closed, _ = parts(slice_.window)
-    if closed is None:
-        return
+    """Reported cost of a slice of closed months, in the slice's currency."""
+    closed = slice_.window
     rows = ReportedPnl.objects.filter(
         closed__month__gte=closed.start,
         closed__month__lt=closed.end,
@@ -157,10 +158,8 @@ def adjustment_facts(
 def revenue_facts(
     slice_: Slice, granularity: Granularity | None, *, by_tenant: bool, name: str | None
 ) -> Iterable[RevenueFact]:
-    """Reported revenue of the closed months."""
-    closed, _ = parts(slice_.window)
-    if closed is None:
-        return
+    """Reported revenue of a slice of closed months."""
+    closed = slice_.window
     rows = ReportedRevenue.objects.filter(
         closed__month__gte=closed.start,
         closed__month__lt=closed.end,
@@ -202,10 +201,8 @@ def revenue_adjustment_facts(
 
 
 def uncertain_facts(slice_: Slice, granularity: Granularity | None) -> Iterable[UncertainFact]:
-    """What the bounds of the closed months were made of."""
-    closed, _ = parts(slice_.window)
-    if closed is None:
-        return
+    """What the bounds of a slice of closed months were made of."""
+    closed = slice_.window
     rows = ReportedBounds.objects.filter(
         closed__month__gte=closed.start,
         closed__month__lt=closed.end,

@@ -7,6 +7,7 @@ from datetime import date
 from itertools import islice
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
 from django.utils.module_loading import import_string
 
@@ -18,10 +19,11 @@ from finops.fx_models import ExchangeRate
 _BATCH = 2_000
 
 
+@transaction.atomic
 def write_quotes(*, quotes: Iterable[Quote]) -> int:
     """Write rates; one that is known for its day and pair takes the new value. How many were new or other.
 
-    Call it in a transaction. Where ``quotes`` name a day and pair twice the last counts.
+    One transaction, with what follows from it. Where ``quotes`` name a day and pair twice the last counts.
     """
     waiting = iter(quotes)
     changed = 0

@@ -361,4 +361,5 @@ def month_statuses(today: date) -> dict[tuple[str, date], tuple[MonthStatus, str
             final_after=timedelta(days=settings.BILL_FINAL_AFTER_DAYS),
         )
         for load in current_bills()
+        if load.lines or load.source.kind != INVOICES  # emptied: its invoice was paid, or is void
     }

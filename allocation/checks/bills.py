@@ -6,6 +6,7 @@ from collections import defaultdict
 from datetime import date, timedelta
 
 from django.conf import settings
+from django.db.models import Q
 
 from allocation.core.checks import Asked, CheckState, Found, Where
 from allocation.models import LedgerMonth
@@ -35,25 +36,30 @@ class Bills:
             kind__in=(CostKind.BILLED, CostKind.TRUE_UP),
         )
         expected = set(billed.order_by().values_list("source_id", flat=True).distinct())
-        loads = {
-            load.source_id: load
-            for load in Load.objects.filter(
-                state=Load.State.CURRENT, billing_period=month, source_id__in=expected
-            )
-        }
-        sources = Source.objects.filter(pk__in=expected, is_active=True).order_by("slug")
+        loads: dict[object, Load] = {}
         # Each settled invoice is a source of its own: what is expected is an invoice of the supplier.
         invoicing: dict[str, list[Load]] = defaultdict(list)
+        for load in Load.objects.filter(
+            Q(source_id__in=expected) & ~Q(source__kind=INVOICES)
+            | Q(source__kind=INVOICES, lines__gt=0),
+            state=Load.State.CURRENT,
+            billing_period=month,
+        ).select_related("source"):
+            if load.source.kind == INVOICES:
+                invoicing[load.source.service_provider_name].append(load)
+            else:
+                loads[load.source_id] = load
+        sources = Source.objects.filter(pk__in=expected, is_active=True).order_by("slug")
+        suppliers: set[str] = set()
         details = []
         final = 0
         due = add_months(month, 1) + timedelta(days=settings.BILL_EXPECTED_AFTER_DAYS)
         today = asked.now.date()
         for source in sources:
-            load = loads.get(source.pk)
             if source.kind == INVOICES:
-                found = invoicing[source.service_provider_name]
-                found += [load] if load is not None and load.lines else []
+                suppliers.add(source.service_provider_name)
                 continue
+            load = loads.get(source.pk)
             if load is None:
                 late = (
                     _missed(due, today) if bills_whole_months(source.expected_every_hours) else ""
@@ -65,7 +71,8 @@ class Bills:
                 final += 1
             else:
                 details.append(f"{source.name}: the bill is {status.value}, {reason}.")
-        for supplier, found in sorted(invoicing.items()):
+        for supplier in sorted(suppliers):
+            found = invoicing[supplier]
             statuses = [_status(load, month, today) for load in found]
             unsettled = [one for one in statuses if one[0] is not MonthStatus.FINAL]
             if not found:

@@ -97,14 +97,14 @@ def months_table(states: Sequence[MonthState], url: Callable[[date], str], curre
     """One row per month, newest first."""
     columns = (
         Column("month", "Month"),
+        Column("revenue", "Revenue", Kind.MONEY, currency, title=_REPORTED),
+        Column("cost", "Cost", Kind.MONEY, currency, title=_REPORTED),
+        Column("revenue_changed", "Revenue since changed by", Kind.MONEY, currency),
+        Column("changed", "Cost since changed by", Kind.MONEY, currency),
         Column("state", "State"),
         Column("bills", "Bills"),
         Column("closed", "Closed (UTC)", Kind.TIME),
         Column("by", "By"),
-        Column("revenue", "Revenue", Kind.MONEY, currency, title=_REPORTED),
-        Column("revenue_changed", "since changed by", Kind.MONEY, currency),
-        Column("cost", "Cost", Kind.MONEY, currency, title=_REPORTED),
-        Column("changed", "since changed by", Kind.MONEY, currency),
     )
     return Table(
         "months",
@@ -113,17 +113,21 @@ def months_table(states: Sequence[MonthState], url: Callable[[date], str], curre
         [
             Row(
                 (
-                    Cell(f"{one.month:%B %Y}", href=url(one.month)),
+                    Cell(
+                        f"{one.month:%B %Y}",
+                        href=url(one.month),
+                        note="" if one.is_over else "so far",
+                    ),
+                    Cell(one.revenue),
+                    Cell(one.cost),
+                    _changed(one, one.revenue_changed),
+                    _changed(one, one.changed),
                     Cell(one.state, note="" if one.is_over else "not over"),
                     _bills(one),
                     Cell(one.closed_at, reason="it is not closed by a person"),
                     Cell(one.closed_by)
                     if one.closed_by
                     else Cell(reason="it is not closed by a person"),
-                    Cell(one.revenue),
-                    _changed(one, one.revenue_changed),
-                    Cell(one.cost),
-                    _changed(one, one.changed),
                 )
             )
             for one in states

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from dashboards import numbers
 from dashboards.state import Link
-from dashboards.tables import Cell, Column, Kind, Row, Table
-from finops.core.amounts import EXACT, exact_sum
+from dashboards.tables import Cell, Column, Kind, Row, RowKind, Table
+from finops.core.amounts import EXACT, exact_sum, foot
 
 if TYPE_CHECKING:
     from allocation.changes import Booked, Change
     from allocation.close_models import PriorPeriodAdjustment, RevenueAdjustment
+    from allocation.close_selectors import AdjustmentSum
     from allocation.core.figures import Metric, Slice
 
 _MOST_NOTES = 3
@@ -92,25 +93,25 @@ def revenue_table(rows: Sequence[RevenueAdjustment]) -> Table:
     """One row per adjustment of revenue, newest first, exact."""
     foreign = any(row.currency != row.quote for row in rows)
     columns = (
-        Column("made", "Booked (UTC)", Kind.TIME),
+        Column("tenant", "Tenant"),
+        *(_worth_columns(rows) if foreign else ()),
+        Column("amount", "Revenue", Kind.EXACT),
+        Column("currency", "Currency"),
         Column("of", "Revenue of"),
         Column("in", "Booked in"),
-        Column("tenant", "Tenant"),
-        Column("currency", "Currency"),
-        Column("amount", "Revenue", Kind.EXACT),
-        *(_worth_columns(rows) if foreign else ()),
+        Column("made", "Booked (UTC)", Kind.TIME),
         Column("why", "Why"),
     )
     lines = [
         Row(
             (
-                Cell(row.made_at),
+                Cell(row.tenant.name),
+                *(_worth(worth_of(row.amount, row), row) if foreign else ()),
+                Cell(row.amount, plus=True),
+                Cell(row.currency),
                 Cell(f"{row.service_month:%Y-%m}"),
                 Cell(f"{row.booked_month:%Y-%m}"),
-                Cell(row.tenant.name),
-                Cell(row.currency),
-                Cell(row.amount, plus=True),
-                *(_worth(row.amount, row) if foreign else ()),
+                Cell(row.made_at),
                 Cell(row.why),
             )
         )
@@ -122,24 +123,28 @@ def revenue_table(rows: Sequence[RevenueAdjustment]) -> Table:
 
 
 def adjustments_table(
-    rows: Sequence[PriorPeriodAdjustment], *, metric: Metric, empty: str, with_tenant: bool = False
+    rows: Sequence[PriorPeriodAdjustment],
+    *,
+    metric: Metric,
+    empty: str,
+    with_tenant: bool = False,
+    sums: Sequence[AdjustmentSum] = (),
 ) -> Table:
-    """One row per adjustment of cost, newest first, exact; the totals foot, by currency and in what they are worth.
+    """One row per adjustment of cost, newest first; the totals foot, by currency and in what they are worth.
 
-    An exchange difference has no amount: what it is about stands already.
+    Amounts are exact, what they are worth is in cents. An exchange difference has no amount: what it is about stands
+    already. ``sums`` are those of all adjustments where ``rows`` are the newest of them: the older ones are a row.
     """
     foreign = any(row.billing_currency != row.quote for row in rows)
     columns = [
-        Column("made", "Booked (UTC)", Kind.TIME),
+        *([Column("tenant", "Tenant")] if with_tenant else []),
+        *(_worth_columns(rows) if foreign else ()),
+        Column("amount", f"{metric.capitalize()} cost", Kind.EXACT),
+        Column("currency", "Currency"),
+        Column("what", "Of what"),
         Column("of", "Cost of"),
         Column("in", "Booked in"),
-        *([Column("tenant", "Tenant")] if with_tenant else []),
-        Column("provider", "Provider"),
-        Column("category", "Service category"),
-        Column("charge", "Charge"),
-        Column("currency", "Currency"),
-        Column("amount", f"{metric.capitalize()} cost", Kind.EXACT),
-        *(_worth_columns(rows) if foreign else ()),
+        Column("made", "Booked (UTC)", Kind.TIME),
         Column("why", "Why"),
     ]
 
@@ -147,44 +152,60 @@ def adjustments_table(
         cost: Decimal = row.billed_cost if metric == "billed" else row.effective_cost
         return cost
 
-    def line(row: PriorPeriodAdjustment) -> Row:
+    def line(row: PriorPeriodAdjustment, worth: Decimal) -> Row:
         owner = row.tenant.name if row.tenant else "Unallocated"
         held = Cell(reason=_STANDS) if row.is_exchange else Cell(amount(row), plus=True)
+        kind = "exchange difference" if row.is_exchange else row.charge_category
         return Row(
             (
-                Cell(row.made_at),
+                *([Cell(owner)] if with_tenant else []),
+                *(_worth(worth, row) if foreign else ()),
+                held,
+                Cell(row.billing_currency),
+                Cell(f"{row.service_provider_name}, {row.service_category}, {kind}"),
                 Cell(f"{row.cost_month:%Y-%m}"),
                 Cell(f"{row.booked_month:%Y-%m}"),
-                *([Cell(owner)] if with_tenant else []),
-                Cell(row.service_provider_name),
-                Cell(row.service_category),
-                Cell("Exchange difference" if row.is_exchange else row.charge_category),
-                Cell(row.billing_currency),
-                held,
-                *(_worth(amount(row), row) if foreign else ()),
+                Cell(row.made_at),
                 Cell(row.why),
             )
         )
 
-    def total(currency: str) -> Row:
-        mine = [row for row in rows if row.billing_currency == currency]
-        held = exact_sum(amount(row) for row in mine if not row.is_exchange)
-        worth = exact_sum(worth_of(amount(row), row) for row in mine)
+    def summed(label: str, kind: RowKind, currency: str, held: Decimal, worth: Decimal) -> Row:
+        first = Cell(label)
         return Row(
             (
-                Cell("Total"),
-                *(Cell("") for _ in range(6 if with_tenant else 5)),
-                Cell(currency),
+                *([first] if with_tenant else []),
+                *((Cell(worth, plus=True), Cell("")) if foreign else ()),
                 Cell(held, plus=True),
-                *((Cell(""), Cell(worth, plus=True)) if foreign else ()),
-                Cell(""),
+                Cell(currency),
+                *([Cell("")] if with_tenant else [first]),
+                *(Cell("") for _ in range(4)),
             ),
-            "total",
+            kind,
         )
 
-    totals = [total(currency) for currency in sorted({row.billing_currency for row in rows})]
+    worths: dict[int, Decimal] = {}
+    older, totals = [], []
+    known = {one.currency: one for one in sums}
+    for currency in sorted({*known, *(row.billing_currency for row in rows)}):
+        mine = [row for row in rows if row.billing_currency == currency]
+        held = exact_sum(amount(row) for row in mine if not row.is_exchange)
+        exact = [worth_of(amount(row), row) for row in mine]
+        every = known.get(currency)
+        rest = every is not None and every.rows > len(mine)
+        if every is not None and rest:
+            exact.append(EXACT.subtract(every.worth, exact_sum(exact)))
+        cents = foot(exact)
+        worths |= {row.pk: worth for row, worth in zip(mine, cents, strict=False)}
+        if every is not None and rest:
+            label = numbers.counted(every.rows - len(mine), "older one")
+            left = EXACT.subtract(every.amount, held)
+            older.append(summed(label, "line", currency, left, cents[-1]))
+            held = every.amount
+        totals.append(summed("Total", "total", currency, held, exact_sum(cents)))
     caption = "Prior-period adjustments of cost"
-    return Table("adjustments", caption, columns, [line(row) for row in rows], totals, empty)
+    lines = [*(line(row, worths[row.pk]) for row in rows), *older]
+    return Table("adjustments", caption, columns, lines, totals, empty)
 
 
 def worth_of(amount: Decimal, row: PriorPeriodAdjustment | RevenueAdjustment) -> Decimal:
@@ -196,11 +217,11 @@ def _worth_columns(
     rows: Sequence[PriorPeriodAdjustment | RevenueAdjustment],
 ) -> tuple[Column, Column]:
     unit = ", ".join(sorted({row.quote for row in rows}))
-    return Column("rate", "Rate", Kind.EXACT), Column("worth", "In the figures", Kind.EXACT, unit)
+    return Column("worth", "In the figures", Kind.MONEY, unit), Column("rate", "Rate", Kind.EXACT)
 
 
-def _worth(amount: Decimal, row: PriorPeriodAdjustment | RevenueAdjustment) -> tuple[Cell, Cell]:
+def _worth(worth: Decimal, row: PriorPeriodAdjustment | RevenueAdjustment) -> tuple[Cell, Cell]:
     rate = Decimal(row.rate)
     if not rate:
         return Cell(reason=_NO_RATE), Cell(reason=_NO_RATE)
-    return Cell(rate), Cell(worth_of(amount, row), plus=True)
+    return Cell(worth, plus=True), Cell(rate)

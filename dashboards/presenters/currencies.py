@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from allocation.currencies import Converted, CurrencyNotes, Missing
 from dashboards import numbers
-from finops.core.amounts import plain
+from finops.core.amounts import plain, to_cents
 
 _MOST = 3
 _RATE_DIGITS = Decimal("0.0001")
@@ -23,7 +23,9 @@ class CurrencySentences:
 
 def sentences(notes: CurrencyNotes, currency: str) -> CurrencySentences:
     """``notes`` in words; the newest months first, and how many more there are."""
-    newest = sorted(notes.converted, key=lambda one: (one.rate.month, one.rate.base), reverse=True)
+    # What rounds to nothing is behind no figure that anybody sees; downloads name it all the same.
+    seen = [one for one in notes.converted if to_cents(one.cost) or to_cents(one.revenue)]
+    newest = sorted(seen, key=lambda one: (one.rate.month, one.rate.base), reverse=True)
     converted = [_converted(one) for one in newest[:_MOST]]
     if len(newest) > _MOST:
         left = numbers.counted(len(newest) - _MOST, "more month")

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from allocation import books
 from allocation.checklist import checklist
 from allocation.close_selectors import (
+    adjustment_sums,
     adjustments_of,
     borne_revenue,
     close_of,
@@ -33,7 +34,8 @@ from allocation.core.journal import to_csv
 from allocation.core.pnl import Pnl
 from allocation.currencies import CurrencyNotes
 from allocation.journal import JournalError, journal_of
-from allocation.month_close import CloseRefusedError, close_month, figures_mark, reopen_month
+from allocation.month_close import CloseRefusedError, close_month, reopen_month
+from allocation.report import figures_mark
 from dashboards.context import last_whole_day
 from dashboards.navigation import NavEntry
 from dashboards.pages import answer, stateful
@@ -122,6 +124,7 @@ def _page(
             metric="effective",
             empty="Nothing has become known of its cost since the close.",
             with_tenant=True,
+            sums=adjustment_sums(month),
         ),
         "revenue_adjustments": revenue_table(
             revenue_adjustments_of(month, limit=_SHOWN_ADJUSTMENTS)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from allocation.checks.bills import Bills
 from allocation.checks.currencies import Currencies
 from allocation.checks.estimating import Estimating
 from allocation.checks.jobs import Jobs
@@ -22,6 +24,7 @@ from finops.runner import Runner
 from ingestion.core.invoices import Bill, Line
 from ingestion.estimating import JOB_KIND, SUBJECT, estimate
 from ingestion.invoices import take_bills
+from ingestion.selectors import month_statuses
 from tests.allocation.closing import open_items
 from tests.dashboards.world import person
 from tests.ingestion.estimates import a_company, bill, logs
@@ -93,6 +96,17 @@ def test_amounts_without_a_rate_are_named_and_those_paid_at_a_known_rate_need_no
     assert Currencies().look(ASKED).details[0] == "Cost of 7.00 EUR has no rate."
     write_quotes(quotes=[Quote(date(2026, 4, 7), "EUR", "USD", Decimal("1.1"), "typed in")])
     assert Currencies().look(ASKED).state is CheckState.OK
+
+
+def test_a_supplier_bills_by_any_of_its_invoices_also_by_one_that_was_paid_apart() -> None:
+    invoice("1", "100")
+    invoice("1", "100", settled="1.2")  # moves to a source of its own, and empties the other
+    later = replace(ASKED, now=datetime(2026, 6, 10, tzinfo=UTC))
+    found = Bills().look(later)
+    assert (found.state, found.figure) == (CheckState.OK, "1 of 1 final")
+    assert month_statuses(MAY.date()).keys() == {("invoices-tsa-settled-1", APRIL)}
+    may = Bills().look(replace(ASKED, month=date(2026, 5, 1)))
+    assert may.details == ("TSA invoices: no bill for 2026-05 has come.",)
 
 
 def invoice(number: str, amount: str, settled: str = "") -> None:

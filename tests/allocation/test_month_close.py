@@ -26,10 +26,10 @@ from allocation.facts import pnls_by_column, pnls_by_tenant
 from allocation.month_close import (
     CloseRefusedError,
     close_month,
-    figures_mark,
     reopen_month,
     stored_digest,
 )
+from allocation.report import figures_mark
 from allocation.reported import ReportedError
 from finops import clock
 from finops.audit_models import AuditEntry
