@@ -17,12 +17,16 @@ from finops.core.periods import Window
 
 
 def expected_month(
-    known: Mapping[date, Decimal], month: date, *, at_least: Mapping[date, Decimal] | None = None
+    known: Mapping[date, Decimal],
+    month: date,
+    *,
+    at_least: Mapping[date, Decimal] | None = None,
+    unused_until: date | None = None,
 ) -> Fraction:
     """The quantity of ``month`` (its first day): what is known, and what is expected of its other days.
 
-    ``known`` are whole days, of earlier months too; ``at_least`` what was used of days that are not whole.
-    0 where nothing is known.
+    ``known`` are whole days, of earlier months too; ``at_least`` what was used of days that are not whole. Before
+    ``unused_until`` there was surely no use, which says nothing of later days. 0 where nothing is known.
     """
     partial = at_least or {}
     by_weekday: dict[int, list[Decimal]] = defaultdict(list)
@@ -33,6 +37,8 @@ def expected_month(
     for day in Window.of_month(month).each_day():
         if day in known:
             total += Fraction(known[day])
+            continue
+        if unused_until is not None and day < unused_until:
             continue
         seen = by_weekday.get(day.weekday())
         total += max(_mean(seen) if seen else everything, Fraction(partial.get(day, Decimal(0))))
