@@ -13,14 +13,16 @@ from django.test.utils import CaptureQueriesContext
 
 from allocation.models import LedgerDay, LedgerMonth
 from finops import clock
-from finops.core.focus import ChargeCategory, ServiceCategory
+from finops.core.focus import ChargeCategory, CostKind, ServiceCategory
 from finops.models import Tenant
 from ingestion.core.invoices import Bill, Line
 from ingestion.core.tsa_contract import Contract
 from ingestion.estimating import estimate, is_stale
 from ingestion.invoice_models import Invoice
 from ingestion.invoices import charge_months, take_bills
+from ingestion.made_load import Made, load_made
 from ingestion.metered.tsa import TsaTokens
+from ingestion.models import Load
 from ingestion.services import ingest
 from ingestion.tsa_contracts import write_contract
 from tests.focus_files import row, write
@@ -212,3 +214,24 @@ def test_asking_whether_anything_changed_costs_the_same_with_many_months() -> No
         tokens(month, 1)
     estimate()
     assert queries() == one
+
+
+def test_an_older_run_that_wrote_last_and_was_killed_is_noticed() -> None:
+    contract("0")
+    tokens(3, 4)
+    estimate()
+    load = Load.objects.select_related("source").get(kind="estimated", state="current")
+    # What a slower worker leaves behind that had read less, and was killed before it could say so.
+    made = Made(
+        source_kind=load.source.kind,
+        identity=load.source.identity,
+        source_slug=load.source.slug,
+        source_name=load.source.name,
+        service_provider_name=load.source.service_provider_name,
+        key=load.source.slug,
+    )
+    load_made(made, billing_period=load.billing_period, lines=[], kind=CostKind.ESTIMATED)
+    assert by_month() == {}
+    assert is_stale(NOW)
+    estimate()
+    assert by_month() == {3: Decimal(2)}

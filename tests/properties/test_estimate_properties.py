@@ -247,8 +247,8 @@ def test_each_minute_of_use_is_billed_or_estimated_whatever_comes_in_whatever_or
         for key, amount in wanted.items():
             assert abs(Fraction(lines[key]) - amount) < Fraction(1, 10**12)
         by_day: dict[date, Decimal] = defaultdict(Decimal)
-        for (_account, day), amount in lines.items():
-            by_day[day] += amount
+        for (_account, when), cost in lines.items():
+            by_day[when] += cost
         assert {day: to_money(amount) for day, amount in by_day.items()} == pytest.approx(
             in_ledger(), abs=Decimal("0.00000002")
         )
