@@ -125,7 +125,8 @@ class EstimateRun(models.Model):
     )
     rates = models.JSONField(
         default=list,
-        help_text="Meter, account, month, then the average rate as a fraction, and its currency.",
+        help_text="Meter, account, month, the average rate as a fraction, its currency, and up to when usage is in "
+        "the estimate.",
     )
     problems = models.JSONField(default=list, help_text="What could not be priced, in sentences.")
 

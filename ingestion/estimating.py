@@ -103,7 +103,7 @@ def estimate(*, progress: Progress = silent) -> Estimated:
 
 @dataclass
 class _Done:
-    """What a run has done so far. ``rates`` are by meter, account and month: the rate above, below, currency."""
+    """What a run has done so far. ``rates`` are by meter, account and month: the rate, currency and through, in texts."""
 
     loads: int = 0
     lines: int = 0
@@ -156,7 +156,7 @@ def _estimate_months(months: list[date], wanted: MadeOf, done: _Done, *, now: da
 
 
 def _newest_rates(rates: Rates, usage: Usage, first: date) -> dict[tuple[str, str, str], list[str]]:
-    """The newest rate of each meter, account and month, for pages."""
+    """The newest rate of each meter, account and month, and up to when its usage is in the estimate, for pages."""
     newest: dict[tuple[str, str, date], date] = {}
     for meter, account, day in usage.days:
         if day >= first:
@@ -167,7 +167,9 @@ def _newest_rates(rates: Rates, usage: Usage, first: date) -> dict[tuple[str, st
         rate = rates.of(meter, account, datetime.combine(day, time(), UTC))
         if rate is not None:
             above, below = rate.per_unit.as_integer_ratio()
-            found[meter, account, f"{month:%Y-%m}"] = [str(above), str(below), rate.currency]
+            through = f"{usage.complete[meter]:%Y-%m-%dT%H:%M:%S%z}"
+            told = [str(above), str(below), rate.currency, through]
+            found[meter, account, f"{month:%Y-%m}"] = told
     return found
 
 

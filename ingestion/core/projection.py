@@ -1,8 +1,8 @@
 """How much a month will have used at its end, from the days that are known. Pure.
 
-A day that is not known yet is expected to be as the mean of its weekday within the known days, or as the mean
-of all of them while its weekday has not been seen. The month's shape over a week is in it, a trend is not: over
-what is left of a month that is a small error, and it shrinks day by day.
+A day to come is expected as pages forecast it (``ingestion.core.forecast``): one projection, one figure. With less
+than two weeks of history it is the mean of its weekday within the known days, or the mean of all of them while its
+weekday has not been seen.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ from decimal import Decimal
 from fractions import Fraction
 
 from finops.core.periods import Window
+from ingestion.core.forecast import forecast_day, is_long_enough
+
+_PARTS = 10_000
+"""What is forecast is a statistic: four decimals of a quantity are more than it says."""
 
 
 def expected_month(
@@ -34,6 +38,9 @@ def expected_month(
         by_weekday[day.weekday()].append(quantity)
     everything = _mean(list(known.values()))
     total = Fraction(0)
+    last = max(known, default=month)
+    history = {day: float(quantity) for day, quantity in known.items()}
+    is_seasonal = is_long_enough(history, last)
     for day in Window.of_month(month).each_day():
         if day in known:
             total += Fraction(known[day])
@@ -41,7 +48,10 @@ def expected_month(
         if unused_until is not None and day < unused_until:
             continue
         seen = by_weekday.get(day.weekday())
-        total += max(_mean(seen) if seen else everything, Fraction(partial.get(day, Decimal(0))))
+        expected = _mean(seen) if seen else everything
+        if is_seasonal and day > last:
+            expected = Fraction(round(forecast_day(history, last, day) * _PARTS), _PARTS)
+        total += max(expected, Fraction(partial.get(day, Decimal(0))))
     return total
 
 
