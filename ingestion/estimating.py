@@ -103,7 +103,7 @@ def estimate(*, progress: Progress = silent) -> Estimated:
 
 @dataclass
 class _Done:
-    """What a run has done so far. ``rates`` are by meter, account and month: the rate, currency and through, in texts."""
+    """What a run has done so far. ``rates`` are by meter, account and month: rate, currency, through."""
 
     loads: int = 0
     lines: int = 0

@@ -103,6 +103,41 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.AlterField(
+            model_name="estimaterun",
+            name="rates",
+            field=models.JSONField(
+                default=list,
+                help_text="Meter, account, month, the average rate as a fraction, its currency, and up to when usage is in the estimate.",
+            ),
+        ),
+        migrations.CreateModel(
+            name="SpreadMonth",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("service_provider_name", models.CharField(max_length=100)),
+                ("month", models.DateField(help_text="Its first day.")),
+                (
+                    "usage",
+                    models.CharField(
+                        help_text="Digest of what the sources said of the month.", max_length=64
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["service_provider_name", "month"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("service_provider_name", "month"), name="one_row_per_spread_month"
+                    )
+                ],
+            },
+        ),
         migrations.RunPython(freeze, migrations.RunPython.noop),
         migrations.RunPython(note_months, migrations.RunPython.noop),
     ]
