@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
-from django.db.models import Min, OuterRef, Q, Subquery, Sum
+from django.db.models import Count, Min, OuterRef, Q, Subquery, Sum
 
 from finops.core.amounts import to_money
 from finops.core.periods import Window, add_months, days_in_month
@@ -89,7 +89,8 @@ class ContractMonth:
 class StampMonth:
     """All of one month; ``as_of`` is the newest token that was counted, ``by_day`` the tokens of its days.
 
-    ``projection`` is of all tokens, whoever's contract covers them.
+    ``projection`` is of all tokens, whoever's contract covers them. ``failures`` is by bit of PKIFailureInfo
+    (``ingestion.core.tsa.FAILURES``) how many rejections bear it.
     """
 
     month: date
@@ -98,6 +99,7 @@ class StampMonth:
     contracts: tuple[ContractMonth, ...]
     projection: Projection | None
     by_day: Mapping[date, int]
+    failures: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def tokens(self) -> int:
@@ -155,7 +157,20 @@ def stamp_month(month: date, *, now: datetime) -> StampMonth:
         contracts=tuple(shown),
         projection=_projection(Q(), month, as_of),
         by_day=dict(by_day),
+        failures=_failures(month, end),
     )
+
+
+def _failures(month: date, end: date) -> dict[int, int]:
+    start, until = (datetime.combine(day, time(), UTC) for day in (month, end))
+    rows = TsaToken.objects.filter(failure__isnull=False, at__gte=start, at__lt=until).order_by()
+    return {
+        int(failure): count
+        for failure, count in rows.values_list("failure")
+        .annotate(count=Count("pk"))
+        .order_by("-count", "failure")
+        if failure is not None
+    }
 
 
 def newest_token() -> Subquery:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from dashboards import numbers
 from dashboards.tables import Cell, Column, Kind, Row, Table, rounding_left
 from finops.core.amounts import exact_sum
+from ingestion.core.tsa import FAILURES
 
 if TYPE_CHECKING:
     from ingestion.core.forecast import Projection
@@ -39,6 +40,22 @@ def sentence(found: StampMonth, *, is_open: bool) -> str:
     if not found.tokens and not found.contracts:
         return f"No time-stamp token is known for {month_name(found.month)}."
     return " ".join([*(_used(one) for one in found.contracts), _ends(found, is_open=is_open)])
+
+
+def rejections_sentence(found: StampMonth) -> str:
+    """Why responses were rejected, the most frequent reason first; empty where none was."""
+    total = sum(one.rejections for one in found.tenants)
+    if not total:
+        return ""
+    said = [
+        f"{numbers.grouped(count)} {name} ({words})"
+        for failure, count in found.failures.items()
+        for name, words in [FAILURES.get(failure, (f"bit {failure}", "RFC 3161 does not name it"))]
+    ]
+    untold = total - sum(found.failures.values())
+    if untold > 0:
+        said.append(f"{numbers.grouped(untold)} without a reason that is known")
+    return f"{numbers.counted(total, 'request')} rejected: {', '.join(said)}."
 
 
 def _used(one: ContractMonth) -> str:

@@ -138,6 +138,59 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="TsaPolicy",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "oid",
+                    models.CharField(
+                        help_text="Dotted object identifier.", max_length=100, unique=True
+                    ),
+                ),
+            ],
+        ),
+        migrations.AddField(
+            model_name="tsatoken",
+            name="failure",
+            field=models.PositiveSmallIntegerField(
+                help_text="Bit of PKIFailureInfo (RFC 3161, 2.4.2) of a rejection that bears one.",
+                null=True,
+            ),
+        ),
+        migrations.AddField(
+            model_name="tsatoken",
+            name="serial",
+            field=models.BinaryField(
+                help_text="Serial number of the token; empty where nobody told it.",
+                max_length=20,
+                null=True,
+            ),
+        ),
+        migrations.AddField(
+            model_name="tsatoken",
+            name="policy",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="ingestion.tsapolicy",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="tsatoken",
+            index=models.Index(
+                condition=models.Q(("failure__isnull", False)),
+                fields=["at"],
+                name="tsa_token_failure",
+            ),
+        ),
         migrations.RunPython(freeze, migrations.RunPython.noop),
         migrations.RunPython(note_months, migrations.RunPython.noop),
     ]

@@ -15,6 +15,7 @@ from django.db.models import Sum
 from allocation.models import LedgerDay
 from finops import clock
 from finops.core.amounts import exact_sum, to_cents
+from ingestion.core.tsa import Status
 from ingestion.estimating import estimate
 from ingestion.tsa_models import TsaDay, TsaToken
 from ingestion.tsa_selectors import stamp_month
@@ -22,6 +23,7 @@ from tests.api.conftest import client_of
 from tests.dashboards.stamps import SAVED, load_stamps
 from tests.dashboards.test_pages import download, html, sheet, words
 from tests.dashboards.world import person
+from tests.ingestion.stamps import record, take
 
 PAGE = "/time-stamps/"
 APRIL, MARCH = f"{PAGE}?period=2026-04", f"{PAGE}?period=2026-03"
@@ -112,6 +114,20 @@ def test_page_and_ledger_have_one_figure_of_an_open_month(stamps, alice, monkeyp
     shown = {one.slug: one.costs["USD"] for one in stamp_month(date(2026, 4, 1), now=now).tenants}
     for slug, amount in by_tenant.items():
         assert shown[slug] == pytest.approx(amount, abs=Decimal("0.0000005"))
+
+
+def test_rejections_are_told_by_reason(stamps, alice):
+    at = datetime(2026, 4, 20, 8, tzinfo=UTC)
+    take(
+        *(
+            record(9000 + number, at=at, status=Status.REJECTION, failure=failure)
+            for number, failure in enumerate((0, 0, 15, 26))
+        )
+    )
+    assert (
+        "5 requests rejected: 2 badAlg (the algorithm is not supported), 1 unacceptedPolicy (the policy is not "
+        "supported), 1 bit 26 (RFC 3161 does not name it), 1 without a reason that is known."
+    ) in words(alice, APRIL)
 
 
 def test_the_chart_holds_what_the_table_holds(stamps, alice):

@@ -147,6 +147,17 @@ def test_assets_hold_from_their_day_and_the_last_word_counts():
     assert TenantAssets.objects.get().assets == 7
 
 
+def test_what_only_a_response_tells_is_kept_also_where_a_record_came_before_it():
+    first, second = record(1), record(2)
+    take(first)
+    told = {"serial": b"\x01\x2c", "policy": "1.2.3.4"}
+    take(replace(first, **told), replace(second, **told))
+    assert {(bytes(row.serial), row.policy.oid) for row in TsaToken.objects.all()} == {
+        (b"\x01\x2c", "1.2.3.4")
+    }
+    assert sums() == {"acme": (2, 0, 0)}
+
+
 def test_tokens_are_metered_by_hour_and_tenant(monkeypatch):
     monkeypatch.setattr(clock, "now", lambda: NOW)
     take(record(1), record(2), record(70), record(3, tenant=""), record(4, status=Status.REJECTION))
