@@ -17,7 +17,8 @@ from finops.core.periods import Window
 from ingestion.core.forecast import forecast_day, is_long_enough
 
 _PARTS = 10_000
-"""What is forecast is a statistic: four decimals of a quantity are more than it says."""
+"""A month has so many parts of a meter's unit at most, as the database keeps quantities: days of stored bytes are
+thirtieths that do not sum to a whole, and a vendor who rounds up would charge one unit more for the rest."""
 
 
 def expected_month(
@@ -30,7 +31,8 @@ def expected_month(
     """The quantity of ``month`` (its first day): what is known, and what is expected of its other days.
 
     ``known`` are whole days, of earlier months too; ``at_least`` what was used of days that are not whole. Before
-    ``unused_until`` there was surely no use, which says nothing of later days. 0 where nothing is known.
+    ``unused_until`` there was surely no use, which says nothing of later days. Four decimals; 0 where nothing is
+    known.
     """
     partial = at_least or {}
     by_weekday: dict[int, list[Decimal]] = defaultdict(list)
@@ -50,9 +52,9 @@ def expected_month(
         seen = by_weekday.get(day.weekday())
         expected = _mean(seen) if seen else everything
         if is_seasonal and day > last:
-            expected = Fraction(round(forecast_day(history, last, day) * _PARTS), _PARTS)
+            expected = Fraction(forecast_day(history, last, day))
         total += max(expected, Fraction(partial.get(day, Decimal(0))))
-    return total
+    return Fraction(round(total * _PARTS), _PARTS)
 
 
 def _mean(quantities: Sequence[Decimal]) -> Fraction:
