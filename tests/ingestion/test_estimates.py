@@ -287,7 +287,10 @@ def test_a_restated_bill_is_compared_anew_and_the_estimate_stays_as_it_was(tmp_p
     bill(tmp_path / "bills", dict.fromkeys(range(6), 1), run=3)
     estimate()
     assert meter_errors(None) == []
-    assert MeterDay.objects.get(day=MIDNIGHT.date()).billed_cost is None
+    kept = MeterDay.objects.get(day=MIDNIGHT.date())
+    assert kept.billed_cost is None
+    # What is estimated now knows the bill that was here, so it is not what people saw before it.
+    assert kept.estimated_cost == _money("2.16")
 
 
 def test_a_log_that_is_taken_makes_its_estimate_without_waiting(tmp_path: Path) -> None:
