@@ -201,14 +201,15 @@ def load(place: Place) -> None:
     _ingest("focus", place.files / "focus" / "snowline")
     _ingest("revenue_csv", place.files / "revenue")
     _ingest("ecb_rates", place.files / "rates")
-    if (place.files / "invoices").is_dir():  # none before the first month is over
-        _ingest("invoice_csv", place.files / "invoices")
     # As in life: logs come within minutes, the bill of the same hours later. So there is something to compare.
     _ingest("cloudflare_logpush", place.files / "cloudflare" / "http_requests")
     if (place.files / "tsa").is_dir():  # files of an earlier version have no time stamps
         ensure_stamp_contract(place)
         _ingest("tsa_ndjson", place.files / "tsa" / "records")
         _ingest("tsa_responses", place.files / "tsa" / "responses")
+    # After the tokens, by which they are spread: else they would be spread anew, and restated, at once.
+    if (place.files / "invoices").is_dir():  # none before the first month is over
+        _ingest("invoice_csv", place.files / "invoices")
     estimate()
     _ingest("aws_cur", place.files / "aws")
     estimate()

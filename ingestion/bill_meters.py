@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Collection, Iterable
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +13,16 @@ from django.db import transaction
 from finops import clock
 from finops.core.amounts import EXACT, MONEY_QUANTUM, ZERO, split_by_weights, to_money
 from finops.core.dialect import literal
-from finops.core.focus import ChargeCategory, Granularity
+from finops.core.focus import Granularity
+from finops.core.periods import Window
 from finops.engine import connect
 from ingestion import lake
-from ingestion.core.frontier import Bill
+from ingestion.core.frontier import Bill, Span
+from ingestion.core.invoices import METERED
 from ingestion.core.meter_map import in_units_of, meter_of
 from ingestion.estimate_models import BilledMeter, BillRead
+from ingestion.invoice_models import SOURCE_KIND as INVOICES
+from ingestion.invoice_models import InvoiceLine
 from ingestion.models import LakeFile, Load
 from ingestion.selectors import current_bills
 
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _PLACES = Decimal("0.0001")
-_METERED = ", ".join(literal(one.value) for one in (ChargeCategory.USAGE, ChargeCategory.PURCHASE))
+_METERED = ", ".join(literal(one.value) for one in METERED)
 """What may be of a meter: use, and the fee that its average price holds already."""
 
 
@@ -47,18 +51,19 @@ def read_bills() -> int:
     return count
 
 
-def bills() -> list[Bill]:
-    """The current bills, as far as they were read."""
+def bills(months: Collection[date]) -> list[Bill]:
+    """The current bills of ``months``, as far as they were read. Invoices cover the days that they name."""
+    current = current_bills().filter(billing_period__in=months)
     through: dict[Any, dict[tuple[str, str], datetime]] = defaultdict(dict)
     for load, meter, account, end in (
-        BilledMeter.objects.filter(load__in=current_bills())
+        BilledMeter.objects.filter(load__in=current)
         .order_by()
         .values_list("load_id", "meter", "account", "through")
         .distinct()
     ):
         known = through[load].get((meter, account))
         through[load][meter, account] = end if known is None else max(known, end)
-    return [
+    found = [
         Bill(
             provider=load.source.service_provider_name,
             month=load.billing_period,
@@ -66,10 +71,36 @@ def bills() -> list[Bill]:
             accounts=frozenset(load.bill_read.accounts),
             through=through.get(load.pk, {}),
         )
-        for load in current_bills()
-        .filter(bill_read__isnull=False)
+        for load in current.filter(bill_read__isnull=False)
+        .exclude(source__kind=INVOICES)
         .select_related("source", "bill_read")
     ]
+    for month, named in invoiced_spans().items():
+        if month in months:
+            spans: dict[tuple[str, str], list[Span]] = defaultdict(list)
+            for meter, account, *days in named:
+                start, until = (datetime.combine(day, time(), UTC) for day in days)
+                spans[meter, account].append((start, until))
+            told = {about: tuple(of_one) for about, of_one in spans.items()}
+            found.append(Bill(provider="", month=month, data_through=None, spans=told))
+    return found
+
+
+def invoiced_spans() -> dict[date, list[tuple[str, str, date, date]]]:
+    """Month → meter, account, first day and the day after the last one of each line of an invoice of a meter.
+
+    Whether an invoice is spread by usage or not, and whatever usage is known: the days that it names are paid.
+    """
+    rows = InvoiceLine.objects.filter(
+        invoice__is_void=False, charge_category__in=[one.value for one in METERED]
+    ).exclude(meter="")
+    found: dict[date, list[tuple[str, str, date, date]]] = defaultdict(list)
+    for meter, account, start, end in rows.order_by("pk").values_list(
+        "meter", "account", "service_start", "service_end"
+    ):
+        for month in Window(start, end).each_month():
+            found[month].append((meter, account, start, end))
+    return found
 
 
 def _meters_of(load: Load) -> tuple[list[str], list[BilledMeter]]:

@@ -19,7 +19,7 @@ from ingestion.models import Delivery, RejectedRow
 class Outcome:
     """How one delivery ended. ``status``: loaded, unchanged, superseded or failed.
 
-    ``final`` says of a failure that another try would fail the same way.
+    ``final`` says of a failure that another try would fail the same way. ``sha256`` is of what was delivered.
     """
 
     key: str
@@ -32,6 +32,7 @@ class Outcome:
     sentence: str = ""
     unknown_line_types: tuple[str, ...] = ()
     final: bool = False
+    sha256: str = ""
 
 
 def outcome_of(
@@ -48,6 +49,7 @@ def outcome_of(
         bytes=delivery.bytes,
         sentence=sentence,
         unknown_line_types=unknown,
+        sha256=delivery.sha256,
     )
 
 

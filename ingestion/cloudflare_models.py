@@ -56,6 +56,25 @@ class UsageHour(models.Model):
         return f"{self.hour:%Y-%m-%d %H:00} {self.metric} {self.quantity}"
 
 
+class UsageMonth(models.Model):
+    """How often days of a month were read: differs once its hours may differ, without looking at them."""
+
+    source = models.ForeignKey(
+        "ingestion.Source", on_delete=models.PROTECT, related_name="usage_months"
+    )
+    month = models.DateField(help_text="Its first day.")
+    readings = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["source", "month"]
+        constraints = [
+            models.UniqueConstraint(fields=["source", "month"], name="one_row_per_usage_month")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.month:%Y-%m}: {self.readings}"
+
+
 class WorkerDeployment(models.Model):
     """One deployment of a Worker, as Cloudflare lists it; it is never taken away again."""
 

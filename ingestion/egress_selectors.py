@@ -134,7 +134,7 @@ def _rates(month: date) -> dict[tuple[str, str], Rate]:
         return {}
     return {
         (meter, account): Rate(Fraction(int(above), int(below)), currency)
-        for meter, account, of_month, above, below, currency in run.rates
+        for meter, account, of_month, above, below, currency, *_ in run.rates
         if of_month == f"{month:%Y-%m}"
     }
 

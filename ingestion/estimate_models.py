@@ -74,6 +74,11 @@ class MeterDay(models.Model):
         default=False, help_text="The bill names the month alone: its days are even, not measured."
     )
     billed_cost = MoneyField(null=True, help_text="Empty until a bill has reached the day's end.")
+    is_frozen = models.BooleanField(
+        default=False,
+        help_text="A bill has reached the day's end once: what was estimated before stays, also where the bill is "
+        "taken back.",
+    )
     compared_at = models.DateTimeField(
         null=True, help_text="When the bill was last compared (UTC)."
     )
@@ -92,17 +97,36 @@ class MeterDay(models.Model):
         return f"{self.meter} {self.day} {self.estimated_cost} {self.billing_currency}"
 
 
-class EstimateRun(models.Model):
-    """The last estimate: of what it was made, so that nothing is done while nothing changes. One row."""
+class EstimatedMonth(models.Model):
+    """What a month's estimate was made of, so that nothing is done while nothing of it changes."""
 
+    month = models.DateField(unique=True, help_text="Its first day.")
     fingerprint = models.CharField(max_length=64, help_text="Of usage, prices, bills and owners.")
+    written = models.JSONField(
+        default=dict,
+        help_text="Slug of each source that was written, with the digest of its lines.",
+    )
+    problems = models.JSONField(default=list, help_text="What could not be priced, in sentences.")
+    made_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["month"]
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m}, {self.made_at:%Y-%m-%d %H:%M}"
+
+
+class EstimateRun(models.Model):
+    """The last estimate, over all months. One row."""
+
     made_at = models.DateTimeField()
     complete_through = models.DateTimeField(
         null=True, help_text="End of the newest hour that is in it (UTC)."
     )
     rates = models.JSONField(
         default=list,
-        help_text="Meter, account, month, then the average rate as a fraction, and its currency.",
+        help_text="Meter, account, month, the average rate as a fraction, its currency, and up to when usage is in "
+        "the estimate.",
     )
     problems = models.JSONField(default=list, help_text="What could not be priced, in sentences.")
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from fractions import Fraction
 
 from finops.core.amounts import EXACT, ZERO, exact_sum, ratio
 from finops.core.periods import add_months, month_start
@@ -55,6 +56,25 @@ def meter_errors(period: date | None) -> list[MeterError]:
 def last_estimate() -> EstimateRun | None:
     """How estimating stands; ``None`` before the first one."""
     return EstimateRun.objects.order_by("pk").first()
+
+
+@dataclass(frozen=True)
+class EstimatedRate:
+    """Money per one of a meter's quantity as the last estimate had it, for usage until ``through``."""
+
+    per_unit: Fraction
+    currency: str
+    through: datetime
+
+
+def estimated_rate(meter: str, account: str, month: date) -> EstimatedRate | None:
+    """The rate by which the ledger holds ``meter`` of ``account`` in ``month``; ``None`` where it was not estimated."""
+    run = last_estimate()
+    for one, whose, of_month, above, below, currency, *through in run.rates if run else []:
+        if (one, whose, of_month) == (meter, account, f"{month:%Y-%m}") and through:
+            rate = Fraction(int(above), int(below))
+            return EstimatedRate(rate, currency, datetime.fromisoformat(through[0]))
+    return None
 
 
 def _error(meter: str, period: date, currency: str, days: list[MeterDay]) -> MeterError:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from datetime import UTC, date, datetime, time
 
 from finops import clock
-from finops.core.amounts import EXACT
-from finops.core.focus import CostKind, Granularity
+from finops.core.focus import CostKind
 from finops.core.periods import add_months, month_start
 from finops.core.slugs import slug_of
 from finops.models import Tenant
@@ -19,34 +17,25 @@ from ingestion.bill_meters import bills, read_bills
 from ingestion.bookkeeping import Outcome
 from ingestion.cloudflare_models import UsageProgress
 from ingestion.core.charge_line import ChargeLine
-from ingestion.core.estimates import (
-    About,
-    Used,
-    estimate_lines,
-    midnight,
-)
-from ingestion.core.frontier import Bill, billed_through
-from ingestion.core.metered import MeteredHour
-from ingestion.estimate_fingerprint import fingerprint
-from ingestion.estimate_models import SOURCE_KIND, EstimateRun
+from ingestion.core.estimates import estimate_lines, midnight
+from ingestion.core.frontier import Covers
+from ingestion.estimate_fees import fee_lines
+from ingestion.estimate_fingerprint import MadeOf, made_of, stale_months
+from ingestion.estimate_models import SOURCE_KIND, EstimatedMonth, EstimateRun
 from ingestion.estimate_rates import Rates
+from ingestion.estimate_usage import Usage, read_usage
 from ingestion.made_load import Made, load_made
 from ingestion.meter_days import compare, keep_estimates
-from ingestion.metered_registry import metered
 from ingestion.models import Load
 from ingestion.origin_models import UsageOwner
 from ingestion.progress import Progress, silent
-from ingestion.selectors import current_bills
 from ingestion.tsa_models import TsaHour
 from ingestion.usage_models import UsageLoad
 
 JOB_KIND, SUBJECT = "estimate", "usage beyond the bills"
 """The background work that makes estimates, of which there is never more than one."""
-MONTHS = 3
-"""How many months are estimated anew each time; an older one only when a bill of it has come."""
-HOURLY_FOR = timedelta(days=2)
-"""How long estimates stay hourly; older ones are by day, so that a month has few lines."""
-_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+AT_ONCE = 3
+"""How many months are read and estimated together at most, so that memory does not grow with history."""
 
 
 @dataclass(frozen=True)
@@ -71,21 +60,9 @@ class Estimated:
         )
 
 
-@dataclass
-class _Usage:
-    """What was metered: by hour where it is recent, else by day; and the sums of days."""
-
-    used: dict[tuple[datetime, datetime, Granularity, About], Decimal] = field(
-        default_factory=lambda: defaultdict(Decimal)
-    )
-    days: dict[tuple[str, str, date], Decimal] = field(default_factory=lambda: defaultdict(Decimal))
-    complete: dict[str, datetime] = field(default_factory=dict)
-
-
 def is_stale(now: datetime) -> bool:
-    """Whether anything that estimates are made of has changed since the last one."""
-    run = EstimateRun.objects.order_by("pk").first()
-    return run is None or run.fingerprint != fingerprint(now)
+    """Whether anything that any month's estimate is made of has changed since it was made."""
+    return bool(stale_months(made_of(now).texts))
 
 
 def awaits_estimate(now: datetime) -> bool:
@@ -97,134 +74,121 @@ def awaits_estimate(now: datetime) -> bool:
 
 
 def estimate(*, progress: Progress = silent) -> Estimated:
-    """Estimate the months that bills do not cover, and write each provider's as a load. Safe to repeat.
+    """Estimate what bills do not cover of each month that may have changed, each provider's as a load.
 
-    A killed run leaves the estimates as they were, or some of them new; the next one makes them all.
+    However old the month is: usage may come late, and a bill may be taken back. Safe to repeat. A killed run leaves
+    the estimates as they were, or some months new; the next one makes the others.
     """
     now = clock.now()
-    made_of = fingerprint(now)
-    progress("reading bills", 0, 3)
+    # Before anything is read: what changes from here on makes its month stale again.
+    wanted = made_of(now)
+    stale = stale_months(wanted.texts)
+    progress("reading bills", 0, len(stale) + 1)
     read_bills()
-    found = bills()
-    months = _months(now)
-    progress("reading usage", 1, 3)
-    usage = _read(months, found)
-    rates = Rates(usage.days, usage.complete, found)
-    used = [
-        Used(start, end, granularity, about, quantity)
-        for (start, end, granularity, about), quantity in usage.used.items()
-    ]
-    wanted = {(one.about.meter, one.about.account, midnight(one.start)) for one in used}
-    rate_of = {key: rate for key in sorted(wanted) if (rate := rates.of(*key)) is not None}
-    progress("writing", 2, 3)
-    lines = estimate_lines(used, rate_of)
-    outcomes = _write(lines, months)
-    keep_estimates(usage.days, usage.complete, found, rates, now=now, first=months[0])
-    compared = compare(found, now=now)
-    result = Estimated(
-        loads=sum(outcome.status == "loaded" for outcome in outcomes),
-        lines=len(lines),
-        compared=compared,
-        complete_through=max(usage.complete.values(), default=None),
-        problems=rates.problems,
-    )
+    done = _Done()
+    for number, months in enumerate(_together(stale), 1):
+        progress(f"estimating {months[0]:%Y-%m} to {months[-1]:%Y-%m}", number, len(stale) + 1)
+        _estimate_months(months, wanted, done, now=now)
+    run = EstimateRun.objects.order_by("pk").first()
+    known = run.complete_through if run else None
+    reach = max((one for one in (known, done.complete_through) if one), default=None)
+    problems = {problem: None for row in EstimatedMonth.objects.all() for problem in row.problems}
     EstimateRun.objects.update_or_create(
         pk=1,
         defaults={
-            "fingerprint": made_of,
             "made_at": now,
-            "complete_through": result.complete_through,
-            "rates": _kept_rates(rates, usage, months[0]),
-            "problems": list(result.problems),
+            "complete_through": reach,
+            "rates": _kept_rates(done.rates),
+            "problems": list(problems),
         },
     )
-    progress("writing", 3, 3)
-    return result
+    progress("done", len(stale) + 1, len(stale) + 1)
+    return Estimated(
+        loads=done.loads,
+        lines=done.lines,
+        compared=done.compared,
+        complete_through=reach,
+        problems=tuple(problems),
+    )
 
 
-def _kept_rates(rates: Rates, usage: _Usage, first: date) -> list[list[str]]:
-    """The newest rate of each meter, account and month, for pages; those of earlier months stay."""
-    run = EstimateRun.objects.order_by("pk").first()
-    kept = {tuple(row[:3]): row for row in (run.rates if run else [])}
+@dataclass
+class _Done:
+    """What a run has done so far. ``rates`` are by meter, account and month: rate, currency, through."""
+
+    loads: int = 0
+    lines: int = 0
+    compared: int = 0
+    complete_through: datetime | None = None
+    rates: dict[tuple[str, str, str], list[str]] = field(default_factory=dict)
+
+
+def _together(months: Sequence[date]) -> Iterator[list[date]]:
+    """Months that follow each other, at most ``AT_ONCE`` at a time: the weeks before them are read once."""
+    group: list[date] = []
+    for month in months:
+        if group and (len(group) == AT_ONCE or month != add_months(group[-1], 1)):
+            yield group
+            group = []
+        group.append(month)
+    if group:
+        yield group
+
+
+def _estimate_months(months: list[date], wanted: MadeOf, done: _Done, *, now: datetime) -> None:
+    covers = Covers(bills([add_months(months[0], -1), *months]))
+    usage = read_usage(months, covers, wanted.first_months)
+    rates = Rates(usage, covers, months)
+    used = usage.used
+    priced = {(one.about.meter, one.about.account, midnight(one.start)) for one in used}
+    rate_of = {key: rate for key in sorted(priced) if (rate := rates.of(*key)) is not None}
+    lines = estimate_lines(used, rate_of)
+    for month in months:
+        lines += fee_lines(month, wanted.fees.get(month, []), covers=covers, rates=rates, now=now)
+    outcomes = _write(lines, months)
+    keep_estimates(usage.days, usage.complete, covers, rates, now=now, first=months[0])
+    done.compared += compare(covers, months, now=now)
+    done.loads += sum(outcome.status == "loaded" for outcome in outcomes)
+    done.lines += len(lines)
+    done.rates |= _newest_rates(rates, usage, months[0])
+    reaches = [*usage.complete.values(), *filter(None, [done.complete_through])]
+    done.complete_through = max(reaches, default=None)
+    for month in months:
+        of_month = [one for one in outcomes if one.billing_period == month]
+        EstimatedMonth.objects.update_or_create(
+            month=month,
+            defaults={
+                "fingerprint": wanted.texts[month],
+                "written": {one.source: one.sha256 for one in of_month},
+                "problems": list(rates.problems_of(month)),
+                "made_at": now,
+            },
+        )
+
+
+def _newest_rates(rates: Rates, usage: Usage, first: date) -> dict[tuple[str, str, str], list[str]]:
+    """The newest rate of each meter, account and month, and up to when its usage is in the estimate, for pages."""
     newest: dict[tuple[str, str, date], date] = {}
     for meter, account, day in usage.days:
         if day >= first:
             about = (meter, account, month_start(day))
             newest[about] = max(newest.get(about, day), day)
+    found: dict[tuple[str, str, str], list[str]] = {}
     for (meter, account, month), day in newest.items():
         rate = rates.of(meter, account, datetime.combine(day, time(), UTC))
         if rate is not None:
-            key = (meter, account, f"{month:%Y-%m}")
             above, below = rate.per_unit.as_integer_ratio()
-            kept[key] = [*key, str(above), str(below), rate.currency]
-    return [kept[key] for key in sorted(kept)]
+            through = f"{usage.complete[meter]:%Y-%m-%dT%H:%M:%S%z}"
+            told = [str(above), str(below), rate.currency, through]
+            found[meter, account, f"{month:%Y-%m}"] = told
+    return found
 
 
-def _months(now: datetime) -> list[date]:
-    """The months to estimate, the oldest first."""
-    this = month_start(now.astimezone(UTC).date())
-    months = {add_months(this, -number) for number in range(MONTHS)}
-    # A bill of an older month that came after the estimate of it: what it covers must go.
-    for load in Load.objects.filter(state=Load.State.CURRENT, kind=CostKind.ESTIMATED.value):
-        bill = current_bills().filter(
-            billing_period=load.billing_period,
-            committed_at__gt=load.started_at,
-        )
-        if load.lines and bill.exists():
-            months.add(load.billing_period)
-    return sorted(months)
-
-
-def _read(months: list[date], found: list[Bill]) -> _Usage:
-    """Metered usage of ``months``, and of four weeks before them to know the weekdays by."""
-    usage = _Usage()
-    start = datetime.combine(months[0], time(), UTC) - 28 * _DAY
-    end = datetime.combine(add_months(months[-1], 1), time(), UTC)
-    frontiers: dict[tuple[str, str, date], datetime | None] = {}
-    wanted = set(months)
-    for source in metered().values():
-        span = source.read(start, end)
-        if span.complete_through is None:
-            continue
-        hourly_from = midnight(span.complete_through) - HOURLY_FOR
-        for meter in source.meters:
-            known = usage.complete.get(meter, span.complete_through)
-            usage.complete[meter] = max(known, span.complete_through)
-        for hour in span.hours:
-            if hour.hour + _HOUR > span.complete_through:
-                continue
-            day = hour.hour.astimezone(UTC).date()
-            sums = (hour.meter, hour.account, day)
-            usage.days[sums] = EXACT.add(usage.days[sums], hour.quantity)
-            month = month_start(day)
-            if month not in wanted:
-                continue
-            about = (hour.meter, hour.account, month)
-            if about not in frontiers:
-                frontiers[about] = billed_through(
-                    found, meter=hour.meter, account=hour.account, month=month
-                )
-            frontier = frontiers[about]
-            if frontier is None or hour.hour >= frontier:
-                key = _key(hour, hourly_from, frontier)
-                usage.used[key] = EXACT.add(usage.used[key], hour.quantity)
-    return usage
-
-
-def _key(
-    hour: MeteredHour, hourly_from: datetime, frontier: datetime | None
-) -> tuple[datetime, datetime, Granularity, About]:
-    about = About(
-        meter=hour.meter,
-        account=hour.account,
-        region_id=hour.region_id,
-        resource_id=hour.resource_id,
-        tags=tuple(sorted(hour.tags.items())),
-    )
-    if hour.hour >= hourly_from:
-        return hour.hour, hour.hour + _HOUR, Granularity.HOUR, about
-    day = midnight(hour.hour)
-    return max(day, frontier or day), day + _DAY, Granularity.DAY, about
+def _kept_rates(made: dict[tuple[str, str, str], list[str]]) -> list[list[str]]:
+    """The rates that were made, beside those of months that did not change."""
+    run = EstimateRun.objects.order_by("pk").first()
+    kept = {(row[0], row[1], row[2]): list(row[3:]) for row in (run.rates if run else [])} | made
+    return [[*key, *kept[key]] for key in sorted(kept)]
 
 
 def _write(lines: Iterable[ChargeLine], months: list[date]) -> list[Outcome]:

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.forms import BaseInlineFormSet, ChoiceField, ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
-from finops import clock
+from finops import clock, job_table
 from finops.admin_audit import AuditedAdmin
 from finops.core.focus import ChargeCategory, ServiceCategory
 from finops.models import User
@@ -18,7 +18,14 @@ from ingestion.core.delivery import LoadRefusedError
 from ingestion.core.invoices import Line, line_problems, months_of, total_problem
 from ingestion.core.meters import METERS
 from ingestion.invoice_models import Invoice, InvoiceLine
-from ingestion.invoices import bill_of, charge_months, known_supplier
+from ingestion.invoices import (
+    JOB_KIND,
+    SUBJECT,
+    bill_of,
+    charge_months,
+    known_supplier,
+    months_to_spread,
+)
 
 
 class InvoiceForm(ModelForm):  # type: ignore[type-arg]  # Django's class takes no argument at run time
@@ -141,7 +148,7 @@ class InvoiceAdmin(AuditedAdmin):
     def save_related(
         self, request: HttpRequest, form: ModelForm[Any], formsets: Any, change: bool
     ) -> None:
-        """Save the lines, and charge every month that they touch or touched."""
+        """Save the lines, and charge every month that they touch or touched; usage spreads them in the background."""
         super().save_related(request, form, formsets, change)
         invoice = Invoice.objects.get(pk=form.instance.pk)
         now = {
@@ -149,9 +156,10 @@ class InvoiceAdmin(AuditedAdmin):
         }
         touched = form.instance.before | now
         for supplier in sorted({name for name, _ in touched}):
-            charge_months(
-                supplier=supplier, months={month for name, month in touched if name == supplier}
-            )
+            months = {month for name, month in touched if name == supplier}
+            charge_months(supplier=supplier, months=months, by_usage=False)
+        if months_to_spread():
+            job_table.enqueue(kind=JOB_KIND, subject=SUBJECT)
 
     def changeform_view(
         self,

@@ -144,6 +144,27 @@ class InvoiceLine(models.Model):
         return f"{self.description} {self.amount}"
 
 
+class SpreadMonth(models.Model):
+    """By which usage a supplier's month was spread, so that it is spread anew only when that changed."""
+
+    service_provider_name = models.CharField(max_length=100)
+    month = models.DateField(help_text="Its first day.")
+    usage = models.CharField(
+        max_length=64, help_text="Digest of what the sources said of the month."
+    )
+
+    class Meta:
+        ordering = ["service_provider_name", "month"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["service_provider_name", "month"], name="one_row_per_spread_month"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.service_provider_name} {self.month:%Y-%m}"
+
+
 def columns_of_line(line: Any) -> dict[str, Any]:
     """A line of ``ingestion.core.invoices`` as columns of ``InvoiceLine``, and back."""
     names = [

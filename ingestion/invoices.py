@@ -14,7 +14,7 @@ from django.db.models import F
 from finops import clock
 from finops.core.amounts import EXACT, exact_sum
 from finops.core.focus import ChargeCategory, CostKind, Granularity, ServiceCategory
-from finops.core.periods import month_start
+from finops.core.periods import Window, add_months, month_start
 from finops.models import User
 from ingestion.bookkeeping import hand_on
 from ingestion.core.charge_line import ChargeLine
@@ -31,10 +31,19 @@ from ingestion.core.invoices import (
     tags_of,
 )
 from ingestion.core.meters import METERS
-from ingestion.invoice_models import SOURCE_KIND, Invoice, InvoiceLine, columns_of_line
+from ingestion.invoice_models import (
+    SOURCE_KIND,
+    Invoice,
+    InvoiceLine,
+    SpreadMonth,
+    columns_of_line,
+)
 from ingestion.made_load import Made, load_made
 from ingestion.models import Load, Source
-from ingestion.spreading import spread
+from ingestion.spreading import spread, usage_marks
+
+JOB_KIND, SUBJECT = "charge-invoices", "invoices"
+"""The background work that spreads invoices by usage."""
 
 
 @dataclass(frozen=True)
@@ -89,14 +98,17 @@ def take_bills(*, bills: Sequence[Bill], delivered_as: str = "", by: User | None
 
 
 @transaction.atomic
-def charge_months(*, supplier: str, months: Collection[date]) -> None:
+def charge_months(*, supplier: str, months: Collection[date], by_usage: bool = True) -> None:
     """Make what all invoices of ``supplier`` say of ``months`` what these are charged; the same changes nothing.
 
-    Usage that became known since spreads the lines that name a meter anew. Raises ``LoadRefusedError``.
+    Usage that became known since spreads the lines that name a meter anew. Without ``by_usage`` they are charged as
+    they stand, for who waits for an answer: ``charge_again`` spreads them. Raises ``LoadRefusedError``.
     """
     # One at a time: two writers of one supplier would each miss the other's lines.
     list(Invoice.objects.select_for_update().filter(service_provider_name=supplier).order_by("pk"))
-    found = _lines(supplier, months)
+    # Before usage is read: what changes from here on makes the month be spread again.
+    marks = usage_marks() if by_usage else {}
+    found = _lines(supplier, months, by_usage=by_usage)
     for source in Source.objects.filter(kind=SOURCE_KIND, service_provider_name=supplier):
         loaded = Load.objects.filter(
             source=source, state=Load.State.CURRENT, billing_period__in=months
@@ -117,6 +129,15 @@ def charge_months(*, supplier: str, months: Collection[date]) -> None:
             key=f"{identity} {month:%Y-%m}"[:500],
         )
         load_made(made, billing_period=month, lines=lines, kind=kind)
+    for month in months:
+        if by_usage:
+            SpreadMonth.objects.update_or_create(
+                service_provider_name=supplier,
+                month=month,
+                defaults={"usage": marks.get(month, "")},
+            )
+        else:
+            SpreadMonth.objects.filter(service_provider_name=supplier, month=month).delete()
     # A rate paid is no charge line: where only that changed, no load tells of it.
     hand_on("settlements", supplier=supplier, months=months)
 
@@ -128,14 +149,35 @@ def known_supplier(name: str) -> str:
 
 
 def charge_again() -> int:
-    """Spread every invoiced month by the usage that is known by now; how many months were looked at."""
-    touched: dict[str, set[date]] = defaultdict(set)
-    metered_lines = InvoiceLine.objects.filter(invoice__is_void=False).exclude(meter="")
-    for line in metered_lines.select_related("invoice").order_by("pk"):
-        touched[line.invoice.service_provider_name] |= months_of([_line(line)])
-    for supplier, months in sorted(touched.items()):
+    """Spread the invoiced months anew whose usage changed since they were spread; how many there were.
+
+    A month whose usage stands still costs nothing, however many there are.
+    """
+    stale = months_to_spread()
+    for supplier, months in sorted(stale.items()):
         charge_months(supplier=supplier, months=months)
-    return sum(len(months) for months in touched.values())
+    return sum(len(months) for months in stale.values())
+
+
+def months_to_spread() -> dict[str, set[date]]:
+    """Supplier → the months with a line to be spread whose usage is not the one that they were spread by."""
+    metered_lines = InvoiceLine.objects.filter(
+        invoice__is_void=False, charge_category=ChargeCategory.USAGE.value
+    ).exclude(meter="")
+    named: set[tuple[str, date]] = set()
+    for supplier, start, end in metered_lines.order_by().values_list(
+        "invoice__service_provider_name", "service_start", "service_end"
+    ):
+        named |= {(supplier, month) for month in Window(start, end).each_month()}
+    if not named:
+        return {}
+    marks = usage_marks()
+    known = {(row.service_provider_name, row.month): row.usage for row in SpreadMonth.objects.all()}
+    stale: dict[str, set[date]] = defaultdict(set)
+    for supplier, month in named:
+        if known.get((supplier, month)) != marks.get(month, ""):
+            stale[supplier].add(month)
+    return stale
 
 
 def bill_of(invoice: Invoice) -> Bill:
@@ -204,11 +246,18 @@ def _line(row: InvoiceLine) -> Line:
 
 
 def _lines(
-    supplier: str, months: Collection[date]
+    supplier: str, months: Collection[date], *, by_usage: bool
 ) -> dict[tuple[str, date], tuple[CostKind, list[ChargeLine]]]:
     """Identity and month of each load → its kind and lines."""
     found: dict[tuple[str, date], tuple[CostKind, list[ChargeLine]]] = {}
-    invoices = Invoice.objects.filter(service_provider_name=supplier, is_void=False)
+    if not months:
+        return found
+    touching = InvoiceLine.objects.filter(
+        service_start__lt=add_months(max(months), 1), service_end__gt=min(months)
+    )
+    invoices = Invoice.objects.filter(
+        service_provider_name=supplier, is_void=False, pk__in=touching.values("invoice")
+    )
     for invoice in invoices.prefetch_related("lines").order_by("invoice_id"):
         bill = bill_of(invoice)
         settled = bill.invoice_id if is_settled(bill) else ""
@@ -216,7 +265,7 @@ def _lines(
             for part in by_month(line):
                 if part.month not in months:
                     continue
-                lines = list(_spread(bill, part, number))
+                lines = list(_spread(bill, part, number)) if by_usage else []
                 is_spread = bool(lines)
                 lines = lines or [charge_line(bill, part, number=number)]
                 identity = _Group(is_spread, settled).identity(supplier)

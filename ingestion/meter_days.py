@@ -10,9 +10,9 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from django.db import transaction
 
 from finops.core.amounts import EXACT, ZERO, to_money
-from finops.core.periods import month_start
+from finops.core.periods import add_months
 from ingestion.core.estimates import estimated_cost
-from ingestion.core.frontier import Bill, billed_through
+from ingestion.core.frontier import Covers
 from ingestion.estimate_models import BilledMeter, MeterDay
 from ingestion.estimate_rates import Rates
 from ingestion.selectors import current_bills
@@ -24,7 +24,7 @@ _PLACES = Decimal("0.0001")
 def keep_estimates(
     days: Mapping[tuple[str, str, date], Decimal],
     complete: Mapping[str, datetime],
-    bills: Sequence[Bill],
+    covers: Covers,
     rates: Rates,
     *,
     now: datetime,
@@ -32,8 +32,14 @@ def keep_estimates(
 ) -> None:
     """Write down the estimate of each whole day from ``first`` on that no bill has reached the end of.
 
-    What was written down of a day that a bill has reached stays as it was: it is what people saw before.
+    What was written down of a day that a bill has reached once stays as it was: it is what people saw before, and
+    what is estimated after a bill was seen would know what it is compared with.
     """
+    frozen = set(
+        MeterDay.objects.filter(day__gte=first, is_frozen=True).values_list(
+            "meter", "day", "billing_currency"
+        )
+    )
     quantities: dict[tuple[str, date, str], Decimal] = defaultdict(Decimal)
     costs: dict[tuple[str, date, str], Decimal] = defaultdict(Decimal)
     accounts: dict[tuple[str, date, str], set[str]] = defaultdict(set)
@@ -41,11 +47,10 @@ def keep_estimates(
         start = datetime.combine(day, time(), UTC)
         if day < first or start + _DAY > complete[meter]:
             continue
-        through = billed_through(bills, meter=meter, account=account, month=month_start(day))
-        if through is not None and through >= start + _DAY:
+        if covers.holds_day(meter, account, day):
             continue
         rate = rates.of(meter, account, start)
-        if rate is None or not rate.per_unit:
+        if rate is None or not rate.per_unit or (meter, day, rate.currency) in frozen:
             continue
         key = (meter, day, rate.currency)
         quantities[key] = EXACT.add(quantities[key], quantity)
@@ -71,25 +76,31 @@ def keep_estimates(
     )
 
 
-def compare(bills: Sequence[Bill], *, now: datetime) -> int:
-    """Put what bills say beside each estimate whose day they have reached the end of; how many days changed.
+def compare(covers: Covers, months: Sequence[date], *, now: datetime) -> int:
+    """Put what bills say beside each estimate of ``months`` whose day they cover; how many days changed.
 
     A bill that is restated is compared anew, one that is withdrawn no longer.
     """
-    kept = list(MeterDay.objects.order_by("pk"))
-    billed = _billed({row.meter for row in kept})
     changed: list[MeterDay] = []
-    for row in kept:
-        found = _found(row, billed) if _is_covered(row, bills) else None
-        told = (None, None, False) if found is None else found
-        if (row.billed_quantity, row.billed_cost, row.is_monthly) != told:
-            row.billed_quantity, row.billed_cost, row.is_monthly = told
-            row.compared_at = None if found is None else now
-            changed.append(row)
+    for month in months:
+        days = {"day__gte": month, "day__lt": add_months(month, 1)}
+        kept = list(MeterDay.objects.filter(**days).order_by("pk"))
+        billed = _billed({row.meter for row in kept}, month)
+        for row in kept:
+            is_covered = all(
+                covers.holds_day(row.meter, account, row.day) for account in row.accounts
+            )
+            found = _found(row, billed) if is_covered else None
+            told = (None, None, False) if found is None else found
+            if (row.billed_quantity, row.billed_cost, row.is_monthly) != told:
+                row.billed_quantity, row.billed_cost, row.is_monthly = told
+                row.compared_at = None if found is None else now
+                row.is_frozen = row.is_frozen or found is not None
+                changed.append(row)
     with transaction.atomic():
         MeterDay.objects.bulk_update(
             changed,
-            ["billed_quantity", "billed_cost", "is_monthly", "compared_at"],
+            ["billed_quantity", "billed_cost", "is_monthly", "is_frozen", "compared_at"],
             batch_size=500,
         )
     return len(changed)
@@ -98,28 +109,18 @@ def compare(bills: Sequence[Bill], *, now: datetime) -> int:
 _Billed = tuple[Decimal | None, Decimal, bool]
 
 
-def _billed(meters: set[str]) -> dict[tuple[str, date, str], list[tuple[str, _Billed]]]:
-    rows = BilledMeter.objects.filter(load__in=current_bills(), meter__in=meters)
+def _billed(
+    meters: set[str], month: date
+) -> dict[tuple[str, date, str], list[tuple[str, _Billed]]]:
+    rows = BilledMeter.objects.filter(
+        load__in=current_bills().filter(billing_period=month), meter__in=meters
+    )
     found: dict[tuple[str, date, str], list[tuple[str, _Billed]]] = defaultdict(list)
     for row in rows.order_by("pk"):
         found[row.meter, row.day, row.billing_currency].append(
             (row.account, (row.quantity, row.billed_cost, row.is_monthly))
         )
     return found
-
-
-def _is_covered(row: MeterDay, bills: Sequence[Bill]) -> bool:
-    end = datetime.combine(row.day, time(), UTC) + _DAY
-    return all(
-        (
-            through := billed_through(
-                bills, meter=row.meter, account=account, month=month_start(row.day)
-            )
-        )
-        is not None
-        and through >= end
-        for account in row.accounts
-    )
 
 
 def _found(

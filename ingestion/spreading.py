@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from hashlib import sha256
 
 from finops.core.amounts import EXACT
 from ingestion.core.pricing import split_cost
@@ -27,6 +28,15 @@ class SpreadPart:
     tags: Mapping[str, str]
     quantity: Decimal
     amount: Decimal
+
+
+def usage_marks() -> Mapping[date, str]:
+    """Month → digest that differs once any usage that an amount of the month is spread by may differ."""
+    by_month: dict[date, list[tuple[str, str]]] = defaultdict(list)
+    for name, source in sorted(metered().items()):
+        for month, mark in source.marks().items():
+            by_month[month].append((name, mark))
+    return {month: sha256(repr(marks).encode()).hexdigest() for month, marks in by_month.items()}
 
 
 def spread(

@@ -28,6 +28,15 @@ class TsaLedger(models.Model):
         return f"tokens kept from {self.kept_from}"
 
 
+class TsaPolicy(models.Model):
+    """A policy that tokens are issued under, so that a token bears a number and not its text."""
+
+    oid = models.CharField(max_length=100, unique=True, help_text="Dotted object identifier.")
+
+    def __str__(self) -> str:
+        return self.oid
+
+
 class TsaToken(models.Model):
     """One response that was counted: its SHA-256 is its identity, whatever it came through."""
 
@@ -45,6 +54,18 @@ class TsaToken(models.Model):
     is_duplicate = models.BooleanField(
         default=False, help_text="The tenant has an earlier token for the same digest."
     )
+    serial = models.BinaryField(
+        max_length=20,
+        null=True,
+        help_text="Serial number of the token; empty where nobody told it.",
+    )
+    policy = models.ForeignKey(
+        TsaPolicy, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    failure = models.PositiveSmallIntegerField(
+        null=True,
+        help_text="Bit of PKIFailureInfo (RFC 3161, 2.4.2) of a rejection that bears one.",
+    )
 
     class Meta:
         ordering = ["id"]
@@ -55,7 +76,13 @@ class TsaToken(models.Model):
                 name="one_first_token_per_digest",
             )
         ]
-        indexes = [models.Index(fields=["source", "at"], name="tsa_token_source_at")]
+        indexes = [
+            models.Index(fields=["source", "at"], name="tsa_token_source_at"),
+            # Rejections are few: their reasons are counted without looking at the tokens.
+            models.Index(
+                fields=["at"], name="tsa_token_failure", condition=Q(failure__isnull=False)
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{bytes(self.identity).hex()[:16]} {self.at:%Y-%m-%d %H:%M:%S}"

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
-from django.db.models import Min, OuterRef, Q, Subquery, Sum
+from django.db.models import Count, Min, OuterRef, Q, Subquery, Sum
 
+from finops.core.amounts import to_money
 from finops.core.periods import Window, add_months, days_in_month
 from finops.models import Tenant
 from ingestion.core.forecast import MOST_ORIGINS, WEEKS, Projection, project
-from ingestion.core.pricing import Price
+from ingestion.core.pricing import Price, decimal_of
 from ingestion.core.tsa import Status
 from ingestion.core.tsa_contract import (
+    METER,
     Contract,
     Utilisation,
     by_tenant,
@@ -25,6 +27,7 @@ from ingestion.core.tsa_contract import (
     utilisation,
     value_of_saving,
 )
+from ingestion.estimate_selectors import estimated_rate
 from ingestion.models import Source
 from ingestion.tsa_contracts import covering, current_contracts, tokens_of
 from ingestion.tsa_models import KINDS, TenantAssets, TsaDay, TsaHour, TsaToken
@@ -61,8 +64,9 @@ class TenantStamps:
 class ContractMonth:
     """One contract in the month. ``tokens`` are the month's, ``expected`` its days' part of the commitment.
 
-    ``price`` is the contract as a price of this month, ``cost`` what the tokens so far cost, ``saving`` what one
-    token less is worth; in the contract's currency.
+    ``price`` is the contract as a price of this month, ``cost`` what the ``priced`` tokens cost: in an open month
+    those of hours that are over, at the rate of the last estimate, so that the ledger says the same. ``saving`` is what
+    one token less is worth. In the contract's currency.
     """
 
     contract: Contract
@@ -73,18 +77,20 @@ class ContractMonth:
     projection: Projection | None
     cost: Decimal
     saving: Fraction
+    priced: int
 
     @property
     def rate(self) -> Fraction | None:
         """What one token costs on average; ``None`` without a token."""
-        return Fraction(self.cost) / self.tokens if self.tokens else None
+        return Fraction(self.cost) / self.priced if self.priced else None
 
 
 @dataclass(frozen=True)
 class StampMonth:
     """All of one month; ``as_of`` is the newest token that was counted, ``by_day`` the tokens of its days.
 
-    ``projection`` is of all tokens, whoever's contract covers them.
+    ``projection`` is of all tokens, whoever's contract covers them. ``failures`` is by bit of PKIFailureInfo
+    (``ingestion.core.tsa.FAILURES``) how many rejections bear it.
     """
 
     month: date
@@ -93,6 +99,7 @@ class StampMonth:
     contracts: tuple[ContractMonth, ...]
     projection: Projection | None
     by_day: Mapping[date, int]
+    failures: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def tokens(self) -> int:
@@ -133,11 +140,11 @@ def stamp_month(month: date, *, now: datetime) -> StampMonth:
         if contract.version not in of_contract:
             continue
         tokens_by = dict(sorted(of_contract[contract.version].items()))
-        one = _contract_month(
-            contract, contracts, month, tokens=sum(tokens_by.values()), as_of=as_of, now=now
+        one, priced_by = _contract_month(
+            contract, contracts, month, tokens_by=tokens_by, as_of=as_of, now=now
         )
         shown.append(one)
-        for slug, amount in by_tenant(one.cost, tokens_by).items():
+        for slug, amount in by_tenant(one.cost, priced_by).items():
             known = costs[slug].get(contract.currency, Decimal(0))
             costs[slug][contract.currency] = known + amount
     by_day: dict[date, int] = defaultdict(int)
@@ -150,7 +157,20 @@ def stamp_month(month: date, *, now: datetime) -> StampMonth:
         contracts=tuple(shown),
         projection=_projection(Q(), month, as_of),
         by_day=dict(by_day),
+        failures=_failures(month, end),
     )
+
+
+def _failures(month: date, end: date) -> dict[int, int]:
+    start, until = (datetime.combine(day, time(), UTC) for day in (month, end))
+    rows = TsaToken.objects.filter(failure__isnull=False, at__gte=start, at__lt=until).order_by()
+    return {
+        int(failure): count
+        for failure, count in rows.values_list("failure")
+        .annotate(count=Count("pk"))
+        .order_by("-count", "failure")
+        if failure is not None
+    }
 
 
 def newest_token() -> Subquery:
@@ -180,26 +200,46 @@ def _contract_month(
     contracts: list[Contract],
     month: date,
     *,
-    tokens: int,
+    tokens_by: Mapping[str, int],
     as_of: datetime | None,
     now: datetime,
-) -> ContractMonth:
+) -> tuple[ContractMonth, Mapping[str, int]]:
+    """The contract's month, and the tokens by tenant that its cost is of."""
+    tokens = sum(tokens_by.values())
     before = tokens_of(contract, contracts, start=contract.valid_from, end=month)
     since = tokens_of(contract, contracts, start=contract.valid_from, end=contract.valid_until)
     price = month_price(contract, month, before)
     projection = _projection(_covered(contract, contracts), month, as_of)
     projected = projection.point if projection else tokens
     days = (contract.valid_until - contract.valid_from).days
-    return ContractMonth(
+    priced_by, amount = tokens_by, month_to_date_cost(price, tokens, projected)
+    end = datetime.combine(add_months(month, 1), time(), UTC)
+    known = estimated_rate(METER, contract.account, month) if now < end else None
+    if known is not None:
+        priced_by = _until(_covered(contract, contracts), month, min(known.through, end))
+        amount = to_money(decimal_of(known.per_unit * sum(priced_by.values())))
+    elif now < end and not tokens:
+        over = max((now.date() - month).days, 0)
+        amount = to_money(decimal_of(Fraction(amount) * over / days_in_month(month)))
+    found = ContractMonth(
         contract=contract,
         price=price,
         utilisation=utilisation(contract, since, now),
         tokens=tokens,
         expected=Fraction(contract.commitment * days_in_month(month), days),
         projection=projection,
-        cost=month_to_date_cost(price, tokens, projected),
+        cost=amount,
         saving=value_of_saving(price, max(projected, tokens)),
+        priced=sum(priced_by.values()),
     )
+    return found, priced_by
+
+
+def _until(covered: Q, month: date, end: datetime) -> dict[str, int]:
+    """Tokens by tenant from the month's start until before ``end``."""
+    start = datetime.combine(month, time(), UTC)
+    rows = TsaHour.objects.filter(covered, hour__gte=start, hour__lt=end, tokens__gt=0)
+    return dict(rows.values_list("tenant").annotate(total=Sum("tokens")).order_by("tenant"))
 
 
 def _covered(contract: Contract, contracts: list[Contract]) -> Q:

@@ -6,7 +6,7 @@ which objects were read become visible together or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -28,6 +28,7 @@ from ingestion.tsa_models import (
     TenantAssets,
     TsaLedger,
     TsaObject,
+    TsaPolicy,
     TsaToken,
 )
 
@@ -97,6 +98,8 @@ def count_tokens(
         change = Change()
         refused: list[tuple[TokenRecord, str]] = []
         known = _known(records)
+        policies = _policies(records)
+        told: dict[int, TsaToken] = {}
         duplicates = 0
         for record in records:
             token = change.made.get(record.identity) or known.get(record.identity)
@@ -104,13 +107,18 @@ def count_tokens(
                 if ledger.kept_from and record.at < ledger.kept_from:
                     refused.append((record, _TOO_OLD.format(at=record.at, kept=ledger.kept_from)))
                     continue
-                change.made[record.identity] = _row(source, record)
+                change.made[record.identity] = _row(source, record, policies)
             elif reason := _contradiction(token, record):
                 refused.append((record, reason))
             else:
                 duplicates += 1
+                if _tell(token, record, policies) and token.pk is not None:
+                    told[token.pk] = token
                 _complete(token, record, change)
         write_change(change)
+        TsaToken.objects.bulk_update(
+            told.values(), ["serial", "policy", "failure"], batch_size=_BATCH // 2
+        )
         every = [*asides, *(Aside(r.place or r.identity.hex(), why) for r, why in refused)]
         book(source, every, accepted=len(change.made), size=size, now=now)
         TsaObject.objects.bulk_create(
@@ -259,9 +267,30 @@ def _known(records: Sequence[TokenRecord]) -> dict[bytes, TsaToken]:
     return found
 
 
-def _row(source: Source, record: TokenRecord) -> TsaToken:
+def _policies(records: Sequence[TokenRecord]) -> dict[str, int]:
+    """The policies' rows; there are a handful."""
+    named = sorted({record.policy for record in records if record.policy})
+    return {oid: TsaPolicy.objects.get_or_create(oid=oid)[0].pk for oid in named}
+
+
+def _tell(token: TsaToken, record: TokenRecord, policies: Mapping[str, int]) -> bool:
+    """Add what only a response itself tells; whether that was new."""
+    is_new = (bool(record.serial) and token.serial is None) or (
+        record.failure is not None and token.failure is None
+    )
+    if is_new:
+        token.serial = record.serial or None
+        token.policy_id = policies.get(record.policy)
+        token.failure = record.failure
+    return is_new
+
+
+def _row(source: Source, record: TokenRecord, policies: Mapping[str, int]) -> TsaToken:
     key = digest_key(record.tenant, record.hash_algorithm, record.digest)
     return TsaToken(
+        serial=record.serial or None,
+        policy_id=policies.get(record.policy),
+        failure=record.failure,
         identity=record.identity,
         source=source,
         at=record.at,

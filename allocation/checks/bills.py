@@ -36,19 +36,7 @@ class Bills:
             kind__in=(CostKind.BILLED, CostKind.TRUE_UP),
         )
         expected = set(billed.order_by().values_list("source_id", flat=True).distinct())
-        loads: dict[object, Load] = {}
-        # Each settled invoice is a source of its own: what is expected is an invoice of the supplier.
-        invoicing: dict[str, list[Load]] = defaultdict(list)
-        for load in Load.objects.filter(
-            Q(source_id__in=expected) & ~Q(source__kind=INVOICES)
-            | Q(source__kind=INVOICES, lines__gt=0),
-            state=Load.State.CURRENT,
-            billing_period=month,
-        ).select_related("source"):
-            if load.source.kind == INVOICES:
-                invoicing[load.source.service_provider_name].append(load)
-            else:
-                loads[load.source_id] = load
+        loads, invoicing = _loads(month, expected)
         sources = Source.objects.filter(pk__in=expected, is_active=True).order_by("slug")
         suppliers: set[str] = set()
         details = []
@@ -72,18 +60,9 @@ class Bills:
             else:
                 details.append(f"{source.name}: the bill is {status.value}, {reason}.")
         for supplier in sorted(suppliers):
-            found = invoicing[supplier]
-            statuses = [_status(load, month, today) for load in found]
-            unsettled = [one for one in statuses if one[0] is not MonthStatus.FINAL]
-            if not found:
-                details.append(
-                    f"{supplier}: no invoice for {month_text(month)} has come{_missed(due, today)}."
-                )
-            elif unsettled:
-                status, reason = unsettled[0]
-                details.append(f"{supplier}: its invoices are {status.value}, {reason}.")
-            else:
-                final += 1
+            said = _of_invoices(supplier, invoicing[supplier], month, today)
+            final += not said
+            details += said
         total = final + len(details)
         where = Where("reconciliation", "Reconciliation", {"period": month_text(month)})
         if not total:
@@ -98,6 +77,37 @@ class Bills:
         return Found(
             CheckState.OK, "Every expected bill has come and is final.", figure, where=where
         )
+
+
+def _loads(month: date, expected: set[object]) -> tuple[dict[object, Load], dict[str, list[Load]]]:
+    """The month's loads of the ``expected`` sources, and those of invoices by supplier.
+
+    Each settled invoice is a source of its own: what is expected is an invoice of the supplier.
+    """
+    loads: dict[object, Load] = {}
+    invoicing: dict[str, list[Load]] = defaultdict(list)
+    for load in Load.objects.filter(
+        Q(source_id__in=expected) & ~Q(source__kind=INVOICES)
+        | Q(source__kind=INVOICES, lines__gt=0),
+        state=Load.State.CURRENT,
+        billing_period=month,
+    ).select_related("source"):
+        if load.source.kind == INVOICES:
+            invoicing[load.source.service_provider_name].append(load)
+        else:
+            loads[load.source_id] = load
+    return loads, invoicing
+
+
+def _of_invoices(supplier: str, loads: list[Load], month: date, today: date) -> list[str]:
+    """What is to be said of a supplier's invoices; nothing where they have come and are final."""
+    if not loads:
+        due = add_months(month, 1) + timedelta(days=settings.BILL_EXPECTED_AFTER_DAYS)
+        return [f"{supplier}: no invoice for {month_text(month)} has come{_missed(due, today)}."]
+    for status, reason in (_status(load, month, today) for load in loads):
+        if status is not MonthStatus.FINAL:
+            return [f"{supplier}: its invoices are {status.value}, {reason}."]
+    return []
 
 
 def _status(load: Load, month: date, today: date) -> tuple[MonthStatus, str]:

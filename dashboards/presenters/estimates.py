@@ -37,15 +37,20 @@ def errors_table(rows: Sequence[MeterError]) -> Table:
 
 
 def errors_sentence(rows: Sequence[MeterError]) -> str:
-    """The largest error of the newest month; empty where there is none."""
+    """The largest error of the newest month, and on how many days it rests; empty where there is none."""
     known = [row for row in rows if row.mape is not None and row.period == rows[0].period]
     if not known:
         return ""
     worst = max(known, key=lambda row: row.mape or ZERO)
+    rests = (
+        " This rests on one day so far: it says little yet."
+        if worst.days == 1
+        else f" This rests on {worst.days} days."
+    )
     return (
         f"In {worst.period:%b %Y} estimates were off by at most {numbers.percent(worst.mape or ZERO, 2)} "
         f"({worst.title}: estimated {money_text(worst.estimated, worst.currency)}, "
-        f"billed {money_text(worst.billed, worst.currency)})."
+        f"billed {money_text(worst.billed, worst.currency)}).{rests}"
     )
 
 

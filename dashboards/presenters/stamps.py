@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from dashboards import numbers
 from dashboards.tables import Cell, Column, Kind, Row, Table, rounding_left
 from finops.core.amounts import exact_sum
+from ingestion.core.tsa import FAILURES
 
 if TYPE_CHECKING:
     from ingestion.core.forecast import Projection
@@ -39,6 +40,22 @@ def sentence(found: StampMonth, *, is_open: bool) -> str:
     if not found.tokens and not found.contracts:
         return f"No time-stamp token is known for {month_name(found.month)}."
     return " ".join([*(_used(one) for one in found.contracts), _ends(found, is_open=is_open)])
+
+
+def rejections_sentence(found: StampMonth) -> str:
+    """Why responses were rejected, the most frequent reason first; empty where none was."""
+    total = sum(one.rejections for one in found.tenants)
+    if not total:
+        return ""
+    said = [
+        f"{numbers.grouped(count)} {name} ({words})"
+        for failure, count in found.failures.items()
+        for name, words in [FAILURES.get(failure, (f"bit {failure}", "RFC 3161 does not name it"))]
+    ]
+    untold = total - sum(found.failures.values())
+    if untold > 0:
+        said.append(f"{numbers.grouped(untold)} without a reason that is known")
+    return f"{numbers.counted(total, 'request')} rejected: {', '.join(said)}."
 
 
 def _used(one: ContractMonth) -> str:
@@ -113,6 +130,8 @@ def contracts_table(found: StampMonth) -> Table:
     """One row for each contract of the month."""
     columns = (
         Column("contract", "Contract"),
+        Column("cost", "Cost", Kind.MONEY),
+        Column("currency", "Currency"),
         Column("tokens", "Tokens so far", Kind.NUMBER, title="In the contract's time"),
         Column("expected", "Prorated commitment", Kind.NUMBER),
         Column("utilisation", "Utilisation", Kind.PERCENT),
@@ -121,8 +140,6 @@ def contracts_table(found: StampMonth) -> Table:
         Column("projected", "Projected", Kind.NUMBER),
         Column("low", "Low", Kind.NUMBER, title="Nine times out of ten it is more"),
         Column("high", "High", Kind.NUMBER, title="Nine times out of ten it is less"),
-        Column("currency", "Currency"),
-        Column("cost", "Cost", Kind.MONEY),
         Column("rate", "Average a token", Kind.EXACT),
         Column("saving", "One saved", Kind.EXACT, title="At the marginal rate"),
     )
@@ -145,6 +162,8 @@ def _contract_cells(one: ContractMonth) -> tuple[Cell, ...]:
     reason = _NO_RANGE if projection else _SHORT
     return (
         Cell(contract.name, note=days),
+        Cell(one.cost),
+        Cell(contract.currency),
         Cell(use.tokens),
         Cell(decimal(use.expected, 0)),
         Cell(None if use.share is None else decimal(use.share, 6), reason=nothing),
@@ -153,8 +172,6 @@ def _contract_cells(one: ContractMonth) -> tuple[Cell, ...]:
         Cell(projection.point if projection else None, reason=_SHORT),
         Cell(low, reason=reason),
         Cell(high, reason=reason),
-        Cell(contract.currency),
-        Cell(one.cost),
         Cell(
             None if one.rate is None else decimal(one.rate, _RATE_PLACES),
             reason="there is no token yet",
@@ -171,11 +188,11 @@ def tenants_table(found: StampMonth, links: Mapping[str, str]) -> Table:
     columns = (
         Column("tenant", "Tenant"),
         Column("tokens", "Tokens", Kind.NUMBER),
+        *money,
         Column("assets", "Assets", Kind.NUMBER),
         Column("per_assets", "Per 1,000 assets", Kind.EXACT, title="Tokens per 1,000 assets"),
         Column("duplicates", "Duplicates", Kind.NUMBER, title="Tokens for a digest that had one"),
         Column("rejections", "Rejections", Kind.NUMBER, title="Responses without a token"),
-        *money,
     )
     rows = [Row(_tenant_cells(one, found.currencies, links), key=one.slug) for one in found.tenants]
     return Table(
@@ -198,14 +215,14 @@ def _tenant_cells(
     return (
         name,
         Cell(one.tokens, note=partly if one.costs else ""),
-        Cell(one.assets, reason=reason),
-        Cell(None if per is None else decimal(per, 2), reason=reason),
-        Cell(one.duplicates),
-        Cell(one.rejections),
         *(
             Cell(one.costs.get(currency), reason=_NO_CONTRACT if one.tokens else "it has no token")
             for currency in currencies
         ),
+        Cell(one.assets, reason=reason),
+        Cell(None if per is None else decimal(per, 2), reason=reason),
+        Cell(one.duplicates),
+        Cell(one.rejections),
     )
 
 
@@ -219,12 +236,12 @@ def _totals(found: StampMonth) -> list[Row]:
     known = [one.assets for one in found.tenants if one.assets is not None]
     assets = sum(known)
     kept = sum(one.tokens for one in found.tenants if one.assets is not None)
-    blank = [Cell("", kind=Kind.TEXT)] * 5
+    blank = [Cell("", kind=Kind.TEXT)] * 4
     rows = []
     if any(left):
         rows.append(
             Row(
-                (Cell("Rounding"), *blank, *(Cell(amount) for amount in left)),
+                (Cell("Rounding"), blank[0], *(Cell(amount) for amount in left), *blank),
                 "rounding",
                 title="What rounding each line to cents leaves against the exact total",
             )
@@ -235,11 +252,11 @@ def _totals(found: StampMonth) -> list[Row]:
             (
                 Cell("All tenants"),
                 Cell(found.tokens),
+                *(Cell(total) for total in totals),
                 Cell(assets if known else None, reason=_NO_ASSETS),
                 Cell(per, reason=_NO_ASSETS),
                 Cell(sum(one.duplicates for one in found.tenants)),
                 Cell(sum(one.rejections for one in found.tenants)),
-                *(Cell(total) for total in totals),
             ),
             "total",
         )

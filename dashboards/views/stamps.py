@@ -44,6 +44,7 @@ def time_stamps(request: HttpRequest, state: PageState) -> HttpResponse:
             "sentence": present.sentence(found, is_open=is_open),
             "tested": present.tested(found.projection) if is_open else "",
             "saving": present.saving_note(found),
+            "rejections": present.rejections_sentence(found),
             "contracts": present.contracts_table(found),
             "chart": chart(found) if found.by_day else None,
             "found": found,

@@ -7,10 +7,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from django.db import transaction
+from django.db.models import F
 
 from finops.bulk import insert_rows
+from finops.core.periods import month_start
 from finops.logs import redact
-from ingestion.cloudflare_models import UsageCheck, UsageHour, UsageProgress, WorkerDeployment
+from ingestion.cloudflare_models import (
+    UsageCheck,
+    UsageHour,
+    UsageMonth,
+    UsageProgress,
+    WorkerDeployment,
+)
 from ingestion.core.cloudflare_graphql import Aside
 from ingestion.core.cloudflare_rest import Deployment
 from ingestion.core.usage import UsageFact
@@ -97,6 +105,8 @@ def store_day(
                 zone=part.zone,
             ).delete()
         insert_rows(UsageHour, _COLUMNS, rows)
+        month, _ = UsageMonth.objects.get_or_create(source=source, month=month_start(day))
+        UsageMonth.objects.filter(pk=month.pk).update(readings=F("readings") + 1)
         if advance:
             _note(source, advance)
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 
 from finops.core.amounts import to_lake
-from finops.core.focus import Granularity
+from finops.core.focus import ChargeCategory, Granularity
 from finops.core.periods import month_start
+from finops.core.slugs import slug_of
 from ingestion.core.charge_line import ChargeLine
 from ingestion.core.meter_map import METER_MAP
 from ingestion.core.meters import METERS
@@ -84,6 +85,25 @@ def estimate_lines(
             for about, cost in costs.items()
         ]
     return lines
+
+
+def fee_line(
+    about: About, start: datetime, end: datetime, *, amount: Decimal, currency: str
+) -> ChargeLine:
+    """What an agreed price asks for from ``start`` until before ``end`` although nothing is used.
+
+    ``amount`` is in ``currency`` at the lake's 18 decimals. It is a shared fee of the provider.
+    """
+    meter = METERS[about.meter]
+    span = Used(start, end, Granularity.DAY, about, Decimal(0))
+    line = _line(span, about, Decimal(0), amount, currency)
+    return replace(
+        line,
+        charge_category=ChargeCategory.PURCHASE,
+        charge_description=f"{meter.title}: fee without use, estimated",
+        charge_frequency="Recurring",
+        x_pool=f"fees {slug_of(meter.provider)}",
+    )
 
 
 def midnight(moment: datetime) -> datetime:

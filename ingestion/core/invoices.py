@@ -29,7 +29,7 @@ _LINE_TYPES = {
     ChargeCategory.ADJUSTMENT: "Refund",
 }
 """In AWS's words, by which the bridge from billed to effective cost knows its steps."""
-_METERED = (ChargeCategory.USAGE, ChargeCategory.PURCHASE)
+METERED = (ChargeCategory.USAGE, ChargeCategory.PURCHASE)
 """What may name a meter, so that no estimate of it is added; only usage is spread by usage."""
 
 
@@ -118,7 +118,7 @@ def line_problems(line: Line) -> list[tuple[str, str]]:
     if line.meter and line.meter not in METERS:
         known = ", ".join(sorted(METERS))
         problems.append(("meter", f"{line.meter!r} is no meter; known: {known}."))
-    elif line.meter and line.charge_category not in _METERED:
+    elif line.meter and line.charge_category not in METERED:
         sentence = (
             f"A line of {line.charge_category} has no meter: only usage and its fees have one."
         )

@@ -64,13 +64,28 @@ STATUS_NAMES: dict[str, Status] = {
 """As RFC 3161 spells them."""
 
 
+FAILURES: dict[int, tuple[str, str]] = {
+    0: ("badAlg", "the algorithm is not supported"),
+    2: ("badRequest", "the kind of request is not permitted"),
+    5: ("badDataFormat", "the request has the wrong format"),
+    14: ("timeNotAvailable", "the TSA's clock was not available"),
+    15: ("unacceptedPolicy", "the policy is not supported"),
+    16: ("unacceptedExtension", "the extension is not supported"),
+    17: ("addInfoNotAvailable", "additional information is not available"),
+    25: ("systemFailure", "the TSA's system failed"),
+}
+"""Bit of PKIFailureInfo → its name, and what it says. Source: RFC 3161, 2.4.2."""
+
+
 @dataclass(frozen=True)
 class TokenRecord:
     """One response. ``identity`` is 32 bytes, ``at`` its genTime (UTC), or when a rejection was answered.
 
     ``tenant`` is a slug, empty where nobody is known; ``account`` is the account at the TSA, empty where
     there is one only. ``digest`` (bytes) under ``hash_algorithm`` is the message imprint, empty where it
-    is not told. ``index`` and ``place`` say where it was read.
+    is not told. ``serial`` is the token's serial number (its bytes, the highest first) and ``policy`` its dotted
+    identifier, ``failure`` the bit of PKIFailureInfo that a rejection bears; only a response itself tells them.
+    ``index`` and ``place`` say where it was read.
     """
 
     identity: bytes
@@ -80,6 +95,9 @@ class TokenRecord:
     account: str = ""
     hash_algorithm: str = ""
     digest: bytes = field(default=b"", repr=False)
+    serial: bytes = b""
+    policy: str = ""
+    failure: int | None = None
     index: int = 0
     place: str = ""
 

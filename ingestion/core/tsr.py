@@ -31,19 +31,30 @@ _HASHES: dict[str, tuple[str, int]] = {
 }
 """Object identifier → name and bytes. Source: NIST, Computer Security Objects Register."""
 _MOST_DIGEST_BYTES = 128
+_MOST_SERIAL_BYTES = 20
+"""Source: RFC 5280, 4.1.2.2; RFC 3161 lets a serial number have 160 bits."""
+_MOST_POLICY = 100
+_SEQUENCE, _BIT_STRING = 0x30, 0x03
+_LAST_FAILURE = 26
 _Parsed = TypeVar("_Parsed")
 _NO_RESPONSE = "it is no time-stamp response (RFC 3161, DER)"
 
 
 @dataclass(frozen=True)
 class Response:
-    """What a response says; ``at`` is ``None`` and the digest empty where there is no token."""
+    """What a response says; ``at`` is ``None`` and the digest empty where there is no token.
+
+    ``serial``, ``policy`` and ``failure`` as in ``TokenRecord``; a serial number beyond 20 bytes is left out.
+    """
 
     status: Status
     at: datetime | None = None
     hash_algorithm: str = ""
     digest: bytes = b""
     text: str = ""
+    serial: bytes = b""
+    policy: str = ""
+    failure: int | None = None
 
 
 def read_response(content: bytes, *, now: datetime) -> Response:
@@ -61,7 +72,7 @@ def read_response(content: bytes, *, now: datetime) -> Response:
         msg = f"its status {found.status} is none that RFC 3161 knows"
         raise RefusedError(msg) from None
     if not status.has_token:
-        return Response(status, text=_shown(found))
+        return Response(status, text=_shown(found), failure=_failure(content))
     return _parsed(lambda: _token(found, status, now), "it says granted, but bears no token")
 
 
@@ -75,7 +86,48 @@ def _token(found: TimeStampResponse, status: Status, now: datetime) -> Response:
         raise RefusedError(msg)
     at = info.gen_time
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    return Response(status, checked_time(at, now), name, digest, _shown(found))
+    serial = info.serial_number
+    size = (serial.bit_length() + 7) // 8 if serial > 0 else 0
+    return Response(
+        status,
+        checked_time(at, now),
+        name,
+        digest,
+        _shown(found),
+        serial=serial.to_bytes(size) if size <= _MOST_SERIAL_BYTES else b"",
+        policy=info.policy.dotted_string[:_MOST_POLICY],
+    )
+
+
+def _failure(content: bytes) -> int | None:
+    """The first bit of PKIFailureInfo of a response that was parsed already; the parser does not give it."""
+    try:
+        _, body, _ = _element(content, 0)
+        _, info, _ = _element(content, body)
+        _, start, end = _element(content, info)  # the status
+        tag, start, end = _element(content, end)
+        if tag == _SEQUENCE:
+            tag, start, end = _element(content, end)
+    except IndexError:
+        return None
+    if tag != _BIT_STRING or end - start < 2:
+        return None
+    bits = content[start + 1 : end]
+    found = (
+        8 * place + bit for place, byte in enumerate(bits) for bit in range(8) if byte & 0x80 >> bit
+    )
+    return next((bit for bit in found if bit <= _LAST_FAILURE), None)
+
+
+def _element(content: bytes, at: int) -> tuple[int, int, int]:
+    """Tag of the DER element at ``at``, and where what it holds begins and ends. Raises ``IndexError``."""
+    tag, size, start = content[at], content[at + 1], at + 2
+    if size & 0x80:
+        count = size & 0x7F
+        size, start = int.from_bytes(content[start : start + count]), start + count
+    if start + size > len(content):
+        raise IndexError
+    return tag, start, start + size
 
 
 def _shown(found: TimeStampResponse) -> str:

@@ -6,22 +6,24 @@ Workers are counted by Cloudflare's usage API (``cloudflare_usage``), never here
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from django.db.models import Count, Max
+from django.db.models import Sum
+from django.db.models.functions import TruncMonth
 
 from finops.core.dialect import literal
 from finops.engine import connect
 from ingestion import log_selectors, usage_lake
 from ingestion.core.egress import OriginKind
-from ingestion.core.metered import MeteredHour, MeteredSpan
+from ingestion.core.metered import MeteredHour, MeteredSpan, reach_in
 from ingestion.core.origins import HostPatterns
 from ingestion.models import Source
 from ingestion.origins import Place, origin_places
 from ingestion.registry import UsageSource, sources
-from ingestion.usage_models import LogpushSettings, UsageFile, UsageLoad
+from ingestion.usage_models import LogDay, UsageFile
 
 _METERS = {OriginKind.AWS: "egress_bytes", OriginKind.R2: "r2_egress_bytes"}
 
@@ -43,11 +45,18 @@ class LogpushMeters:
         return MeteredSpan(self._hours(logs, ends, start, end), max(ends.values(), default=None))
 
     @staticmethod
-    def mark() -> str:
-        """Each batch of a log is a load; how late a log may be decides which hours are whole."""
-        loads = UsageLoad.objects.aggregate(count=Count("pk"), newest=Max("committed_at"))
-        lateness = LogpushSettings.objects.order_by("pk").values_list("pk", "lateness_minutes")
-        return repr((loads, list(lateness)))
+    def marks() -> dict[date, str]:
+        """What was counted of each log's month, and up to when the log is whole: a line is never taken back."""
+        counted: dict[date, list[object]] = defaultdict(list)
+        through = {source.pk: log_selectors.complete_through(source) for source in _logs()}
+        rows = LogDay.objects.filter(source__in=list(through), lines__gt=0).order_by()
+        for month, source, lines in (
+            rows.values_list(TruncMonth("day"), "source")
+            .annotate(lines=Sum("lines"))
+            .order_by("source")
+        ):
+            counted[month].append((source, lines, reach_in(month, through[source])))
+        return {month: repr(parts) for month, parts in counted.items()}
 
     def _hours(
         self, logs: list[Source], ends: dict[int, datetime], start: datetime, end: datetime

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import Max
 
 from finops.core.amounts import ratio
 from finops.core.periods import days_in_month, month_start
-from ingestion.cloudflare_models import UsageHour, UsageProgress
+from ingestion.cloudflare_models import UsageHour, UsageMonth, UsageProgress
 from ingestion.core.cloudflare_queries import R2_OPERATIONS, R2_STORAGE, WORKERS
-from ingestion.core.metered import MeteredHour, MeteredSpan
+from ingestion.core.metered import MeteredHour, MeteredSpan, reach_in
 
 _DATASETS = {
     "worker_requests": WORKERS,
@@ -40,12 +41,33 @@ class UsageApiMeters:
     def read(self, start: datetime, end: datetime) -> MeteredSpan:
         """Quantities by hour; stored bytes as a day's share of the month's mean of daily peaks."""
         through = _through()
-        return MeteredSpan(_hours(start, end, through), max(through.values(), default=None))
+        reaches = {
+            meter: reached
+            for metric, dataset in _DATASETS.items()
+            if (
+                reached := max(
+                    (moment for (one, _), moment in through.items() if one == dataset.id),
+                    default=None,
+                )
+            )
+            for meter in {metric, _INFREQUENT.get(metric, metric)}
+        }
+        return MeteredSpan(
+            _hours(start, end, through), max(through.values(), default=None), reaches
+        )
 
     @staticmethod
-    def mark() -> str:
-        """What is read again within an hour shows with the next one."""
-        return repr(sorted(_through().items()))
+    def marks() -> dict[date, str]:
+        """How often a month was read, and up to when: what is read again within an hour shows with the next."""
+        through = sorted(_through().items())
+        rows = UsageMonth.objects.order_by("source").values_list("month", "source", "readings")
+        read: dict[date, list[object]] = defaultdict(list)
+        for month, source, readings in rows:
+            read[month].append((source, readings))
+        return {
+            month: repr((parts, [(about, reach_in(month, moment)) for about, moment in through]))
+            for month, parts in read.items()
+        }
 
 
 def _through() -> dict[tuple[str, str], datetime]:
@@ -82,6 +104,7 @@ def _hours(
                 if value
             },
             is_sampled=row.is_sampled,
+            hours=24 if is_level else 1,
         )
 
 

@@ -136,6 +136,9 @@ def _token(
         account=rules.account,
         hash_algorithm=found.hash_algorithm,
         digest=found.digest,
+        serial=found.serial,
+        policy=found.policy,
+        failure=found.failure,
         place=entry.key,
     )
 

@@ -11,18 +11,18 @@ import pytest
 
 from composition import demo_usage
 from finops import clock
-from finops.core.amounts import to_lake
-from finops.core.focus import CostKind, Granularity, ServiceCategory
+from finops.core.amounts import to_money
+from finops.core.focus import ChargeCategory, ServiceCategory
 from ingestion.cloudflare.store import Advance, Part, store_day
-from ingestion.core.charge_line import ChargeLine
 from ingestion.core.cloudflare_queries import WORKERS
+from ingestion.core.invoices import Bill, Line
 from ingestion.core.meters import CLOUDFLARE
 from ingestion.core.pricing import cost
 from ingestion.core.usage import UsageFact
 from ingestion.estimate_models import MeterDay
 from ingestion.estimate_selectors import meter_errors
 from ingestion.estimating import estimate
-from ingestion.made_load import Made, load_made
+from ingestion.invoices import take_bills
 from ingestion.models import Connection, Source
 from ingestion.prices import price_at
 from ingestion.services import ingest
@@ -114,31 +114,22 @@ def test_a_month_of_workers_and_its_invoice_differ_by_less_than_three_per_cent(
         early = sum(amount for (one, _), amount in half.items() if one == meter)
         final = sum(later[key] for key in half if key[0] == meter)
         assert abs(early - final) / final <= MOST, "the projection at half time"
-    load_made(
-        Made("invoice", "cloudflare", "invoices", "Invoices", CLOUDFLARE, "april"),
-        billing_period=APRIL.date(),
-        kind=CostKind.BILLED,
-        lines=[
-            ChargeLine(
-                billing_period_start=APRIL.date(),
-                charge_period_start=APRIL,
-                charge_period_end=may,
-                granularity=Granularity.MONTH,
-                service_provider_name=CLOUDFLARE,
-                service_name="Workers",
-                service_category=ServiceCategory.COMPUTE,
-                billed_cost=to_lake(amount),
-                effective_cost=to_lake(amount),
-                billing_currency="USD",
-                consumed_quantity=quantity,
-                consumed_unit="requests" if meter == "worker_requests" else "µs",
-                x_usage_type=meter,
-            )
-            for meter, quantity in used.items()
-            if (price := price_at(CLOUDFLARE, meter, "", APRIL.date()))
-            and (amount := cost(price, quantity))
-        ],
+    lines = tuple(
+        Line(
+            description=meter,
+            service_name="Workers",
+            service_category=ServiceCategory.COMPUTE,
+            charge_category=ChargeCategory.USAGE,
+            service_start=APRIL.date(),
+            service_end=may.date(),
+            amount=to_money(amount),
+            meter=meter,
+        )
+        for meter, quantity in used.items()
+        if (price := price_at(CLOUDFLARE, meter, "", APRIL.date()))
+        and (amount := cost(price, quantity))
     )
+    take_bills(bills=[Bill(CLOUDFLARE, "CF-1", may.date(), "USD", lines)])
     estimate()
     errors = {error.meter: error.mape for error in meter_errors(APRIL.date())}
     assert set(errors) == {"worker_requests", "worker_cpu_us"}

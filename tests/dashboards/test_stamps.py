@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from io import StringIO
 
@@ -11,12 +12,18 @@ import pytest
 from django.core.management import call_command
 from django.db.models import Sum
 
+from allocation.models import LedgerDay
+from finops import clock
 from finops.core.amounts import exact_sum, to_cents
+from ingestion.core.tsa import Status
+from ingestion.estimating import estimate
 from ingestion.tsa_models import TsaDay, TsaToken
+from ingestion.tsa_selectors import stamp_month
 from tests.api.conftest import client_of
 from tests.dashboards.stamps import SAVED, load_stamps
 from tests.dashboards.test_pages import download, html, sheet, words
 from tests.dashboards.world import person
+from tests.ingestion.stamps import record, take
 
 PAGE = "/time-stamps/"
 APRIL, MARCH = f"{PAGE}?period=2026-04", f"{PAGE}?period=2026-03"
@@ -85,6 +92,42 @@ def test_the_cost_is_the_fee_of_the_month_at_the_expected_rate(stamps, alice):
     assert Decimal(contract["cost"]) == round(Decimal(60) * ALL / (END), 8)
     march = client_of(person("anna", "finance")).get("/api/v1/tsa/usage?month=2026-03").json()
     assert march["contracts"][0]["cost"] == "62"
+
+
+def test_page_and_ledger_have_one_figure_of_an_open_month(stamps, alice, monkeypatch):
+    # In the middle of an hour that has tokens already, which no estimate holds yet.
+    now = datetime(2026, 4, 29, 19, 40, tzinfo=UTC)
+    monkeypatch.setattr(clock, "now", lambda: now)
+    estimate()
+    (contract,) = stamp_month(date(2026, 4, 1), now=now).contracts
+    ledger = LedgerDay.objects.filter(service_provider_name="TSA", day__gte=date(2026, 4, 1))
+    assert contract.priced < contract.tokens
+    assert contract.cost == pytest.approx(
+        exact_sum(row.effective_cost for row in ledger), abs=Decimal("0.0000005")
+    )
+    assert contract.cost > 50
+    by_tenant = dict(
+        ledger.exclude(tenant=None)
+        .values_list("tenant__slug")
+        .annotate(total=Sum("effective_cost"))
+    )
+    shown = {one.slug: one.costs["USD"] for one in stamp_month(date(2026, 4, 1), now=now).tenants}
+    for slug, amount in by_tenant.items():
+        assert shown[slug] == pytest.approx(amount, abs=Decimal("0.0000005"))
+
+
+def test_rejections_are_told_by_reason(stamps, alice):
+    at = datetime(2026, 4, 20, 8, tzinfo=UTC)
+    take(
+        *(
+            record(9000 + number, at=at, status=Status.REJECTION, failure=failure)
+            for number, failure in enumerate((0, 0, 15, 26))
+        )
+    )
+    assert (
+        "5 requests rejected: 2 badAlg (the algorithm is not supported), 1 unacceptedPolicy (the policy is not "
+        "supported), 1 bit 26 (RFC 3161 does not name it), 1 without a reason that is known."
+    ) in words(alice, APRIL)
 
 
 def test_the_chart_holds_what_the_table_holds(stamps, alice):

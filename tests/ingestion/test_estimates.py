@@ -14,7 +14,7 @@ from finops import clock, job_table
 from finops.core.periods import Window
 from finops.models import Job, SettingOverride, Tenant
 from finops.runner import Runner
-from ingestion.core.frontier import Bill, billed_through
+from ingestion.core.frontier import Bill, cover_of
 from ingestion.core.pricing import Price
 from ingestion.estimate_models import MeterDay
 from ingestion.estimate_selectors import meter_errors
@@ -210,7 +210,7 @@ def test_nothing_is_done_while_nothing_changes_and_everything_is_noticed(tmp_pat
     logs(tmp_path / "logs", {10: 1})
     estimate()
     assert not is_stale(NOW)
-    assert is_stale(NOW + 31 * DAY)
+    assert not is_stale(NOW + 31 * DAY)  # time alone changes nothing that is known of April
     UsageOwner.objects.create(
         kind="host",
         name=HOST,
@@ -287,7 +287,10 @@ def test_a_restated_bill_is_compared_anew_and_the_estimate_stays_as_it_was(tmp_p
     bill(tmp_path / "bills", dict.fromkeys(range(6), 1), run=3)
     estimate()
     assert meter_errors(None) == []
-    assert MeterDay.objects.get(day=MIDNIGHT.date()).billed_cost is None
+    kept = MeterDay.objects.get(day=MIDNIGHT.date())
+    assert kept.billed_cost is None
+    # What is estimated now knows the bill that was here, so it is not what people saw before it.
+    assert kept.estimated_cost == _money("2.16")
 
 
 def test_a_log_that_is_taken_makes_its_estimate_without_waiting(tmp_path: Path) -> None:
@@ -369,4 +372,6 @@ END = datetime(2026, 5, 1, tzinfo=UTC)
 def test_up_to_when_a_bill_covers_a_meter(
     bill_: Bill, meter: str, account: str, expected: datetime | None
 ) -> None:
-    assert billed_through([bill_], meter=meter, account=account, month=APRIL) == expected
+    found = cover_of([bill_], meter=meter, account=account, month=APRIL)
+    start = datetime(2026, 4, 1, tzinfo=UTC)
+    assert found.spans == (((start, expected),) if expected else ())

@@ -1,5 +1,6 @@
 """An invoiced total of a meter is spread by the usage that is known, to the last digit, and anew when more is known."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -14,7 +15,8 @@ from finops.core.amounts import exact_sum
 from finops.core.focus import ChargeCategory, ServiceCategory
 from ingestion.core.invoices import Bill, Line, by_month
 from ingestion.core.metered import MeteredHour, MeteredSpan
-from ingestion.invoices import charge_again, take_bills
+from ingestion.invoices import charge_again, charge_months, take_bills
+from ingestion.jobs.charge_invoices import JOB
 
 APRIL, MAY = date(2026, 4, 1), date(2026, 5, 1)
 
@@ -25,13 +27,24 @@ class _Usage:
 
     def __init__(self, *hours: MeteredHour) -> None:
         self._hours = hours
+        self.asked: list[date] = []
 
     def read(self, start: datetime, end: datetime) -> MeteredSpan:
+        self.asked.append(start.date())
         return MeteredSpan([hour for hour in self._hours if start <= hour.hour < end], end)
 
+    def marks(self) -> dict[date, str]:
+        months = {hour.hour.date().replace(day=1) for hour in self._hours}
+        return {
+            month: repr([hour for hour in self._hours if hour.hour.date().replace(day=1) == month])
+            for month in months
+        }
 
-def _used(monkeypatch: pytest.MonkeyPatch, *hours: MeteredHour) -> None:
-    monkeypatch.setattr("ingestion.spreading.metered", lambda: {"usage": _Usage(*hours)})
+
+def _used(monkeypatch: pytest.MonkeyPatch, *hours: MeteredHour) -> _Usage:
+    usage = _Usage(*hours)
+    monkeypatch.setattr("ingestion.spreading.metered", lambda: {"usage": usage})
+    return usage
 
 
 def _hour(day: int, quantity: int, tenant: str) -> MeteredHour:
@@ -97,6 +110,39 @@ def test_usage_that_comes_later_spreads_the_month_anew(monkeypatch: pytest.Monke
         ("globex", "true-up"),
     }
     assert _billed() == 100
+
+
+@pytest.mark.django_db
+def test_only_months_whose_usage_changed_are_spread_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    march = replace(_hour(3, 5, "acme"), hour=datetime(2026, 3, 3, tzinfo=UTC))
+    known = march, _hour(3, 1, "acme")
+    _used(monkeypatch, *known)
+    _take(_line(service_start=date(2026, 3, 1)))
+    assert charge_again() == 0
+    usage = _used(monkeypatch, *known, _hour(9, 1, "globex"))
+    assert charge_again() == 1
+    assert usage.asked == [APRIL]
+    assert (date(2026, 4, 9), "globex", "true-up") in {row[:3] for row in _rows()}
+    usage.asked.clear()
+    assert charge_again() == 0
+    assert usage.asked == []
+
+
+@pytest.mark.django_db
+def test_who_waits_for_a_form_does_not_wait_for_usage_to_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    usage = _used(monkeypatch, _hour(3, 1, "acme"))
+    _take(_line())
+    usage.asked.clear()
+    charge_months(supplier="Cloudflare", months={APRIL}, by_usage=False)
+    assert usage.asked == []
+    assert _billed() == 100
+    assert {kind for _, _, kind, _ in _rows()} == {"billed"}
+    assert [wanted.subject for wanted in JOB.due(datetime(2026, 5, 2, tzinfo=UTC))] == ["invoices"]
+    assert charge_again() == 1
+    assert _rows() == {(date(2026, 4, 3), "acme", "true-up", Decimal(100))}
+    assert not list(JOB.due(datetime(2026, 5, 2, tzinfo=UTC)))
 
 
 @pytest.mark.django_db

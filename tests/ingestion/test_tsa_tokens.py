@@ -147,7 +147,19 @@ def test_assets_hold_from_their_day_and_the_last_word_counts():
     assert TenantAssets.objects.get().assets == 7
 
 
-def test_tokens_are_metered_by_hour_and_tenant():
+def test_what_only_a_response_tells_is_kept_also_where_a_record_came_before_it():
+    first, second = record(1), record(2)
+    take(first)
+    take(*(replace(one, serial=b"\x01\x2c", policy="1.2.3.4") for one in (first, second)))
+    rows = TsaToken.objects.values_list("serial", "policy__oid")
+    assert [(bytes(serial or b""), policy) for serial, policy in rows] == [
+        (b"\x01\x2c", "1.2.3.4")
+    ] * 2
+    assert sums() == {"acme": (2, 0, 0)}
+
+
+def test_tokens_are_metered_by_hour_and_tenant(monkeypatch):
+    monkeypatch.setattr(clock, "now", lambda: NOW)
     take(record(1), record(2), record(70), record(3, tenant=""), record(4, status=Status.REJECTION))
     start = datetime(2026, 4, 28, tzinfo=UTC)
     span = metered()["tsa"].read(start, start + timedelta(days=1))
@@ -167,6 +179,16 @@ def test_the_last_hour_with_tokens_is_whole_ten_minutes_after_its_end(
     monkeypatch.setattr(clock, "now", lambda: start + timedelta(minutes=minutes))
     span = metered()["tsa"].read(start, start + timedelta(days=1))
     assert span.complete_through == start + timedelta(hours=hours)
+
+
+@pytest.mark.parametrize(("day", "through"), [(2, (4, 28, 10)), (3, (5, 1, 0))])
+def test_a_month_that_is_over_for_two_days_is_whole_although_no_token_came(
+    monkeypatch, day: int, through: tuple[int, int, int]
+):
+    take(record(1), record(70))
+    monkeypatch.setattr(clock, "now", lambda: datetime(2026, 5, day, 1, tzinfo=UTC))
+    span = metered()["tsa"].read(NOW, NOW)
+    assert span.complete_through == datetime(2026, *through, tzinfo=UTC)
 
 
 class TestAnyOrder(TestCase):

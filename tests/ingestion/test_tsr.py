@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestion.core.tsa import RefusedError, Status
+from ingestion.core.tsa import FAILURES, RefusedError, Status
 from ingestion.core.tsr import MAX_BYTES, read_response
 from simulator.tsr import Token, granted, rejected
 from tests.ingestion.stamps import DATA
@@ -46,6 +46,33 @@ def test_a_rejection_that_openssl_made_bears_no_token_and_says_why():
     found = read_response((DATA / "rejected.tsr").read_bytes(), now=LATER)
     assert (found.status, found.at, found.digest) == (Status.REJECTION, None, b"")
     assert found.text == "Requested policy is not supported."
+    assert FAILURES[found.failure or 0][0] == "unacceptedPolicy"
+
+
+def test_serial_number_and_policy_of_a_token_are_kept():
+    found = read_response(MADE, now=LATER)
+    assert int.from_bytes(found.serial) == 300
+    assert found.policy.count(".") >= 3
+    assert found.failure is None
+
+
+def test_what_the_simulators_tsa_rejects_for_is_read():
+    assert read_response(rejected("Not that one."), now=LATER).failure == 0
+
+
+@given(st.binary(max_size=6), st.integers(0, 40))
+def test_a_rejection_with_any_failure_info_is_read_and_names_the_first_bit(bits: bytes, pad: int):
+    # PKIStatusInfo with status 2, a text of ``pad`` letters and these bits.
+    text = _der(0x30, _der(0x0C, b"x" * pad))
+    content = _der(0x30, _der(0x30, b"\x02\x01\x02", text, _der(0x03, b"\x00" + bits)))
+    first = next((n for n in range(27) if n < 8 * len(bits) and bits[n // 8] & 0x80 >> n % 8), None)
+    assert read_response(content, now=LATER).failure == first
+
+
+def _der(tag: int, *parts: bytes) -> bytes:
+    content = b"".join(parts)
+    assert len(content) < 0x80
+    return bytes([tag, len(content)]) + content
 
 
 @pytest.mark.skipif(not which("openssl"), reason="openssl is not installed")
