@@ -177,6 +177,8 @@ CACHE_DIR = Path(env.str("FINOPS_CACHE_DIR", default="") or VAR_DIR / "cache").r
 CACHE_MAX_BYTES = env.int("FINOPS_CACHE_MAX_BYTES", default=20_000_000_000)
 
 LOAD_RETENTION_DAYS = env.int("LOAD_RETENTION_DAYS", default=90)
+LOG_OBJECT_DAYS = env.int("LOG_OBJECT_DAYS", default=30)
+USAGE_DETAIL_DAYS = env.int("USAGE_DETAIL_DAYS", default=400)
 TSA_IDENTITY_DAYS = env.int("TSA_IDENTITY_DAYS", default=400)
 BILL_FINAL_AFTER_DAYS = env.int("BILL_FINAL_AFTER_DAYS", default=14)
 
