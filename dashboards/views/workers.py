@@ -25,7 +25,7 @@ _MOST_DAYS = 100
 @require(Capability.VIEW_RECONCILIATION)
 @stateful(default_period="7d", billed_days=False)
 def workers_cpu(request: HttpRequest, state: PageState) -> HttpResponse:
-    """CPU per request of every Worker, by hour or, over more than a week and long ago, by day. Raises ``StateError``."""
+    """CPU per request of every Worker, by hour; over a week or long ago by day. Raises ``StateError``."""
     if state.window.days > _MOST_DAYS:
         msg = f"This page holds at most {_MOST_DAYS} days, this period has {state.window.days}: choose a shorter one."
         raise StateError(msg)
