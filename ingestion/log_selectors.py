@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
-from django.db.models import Count, Max, Min, Q, Sum
+from django.db.models import Count, Exists, Max, Min, OuterRef, Q, Sum
 
 from finops.core.periods import Window
 from ingestion.core import watermark as marks
@@ -15,7 +15,7 @@ from ingestion.core.cache_status import CacheRatios, SemanticChange, cache_ratio
 from ingestion.models import Source
 from ingestion.rereading import refusals
 from ingestion.usage import newest_event
-from ingestion.usage_models import LogObject, RejectedLine, UsageDay, UsageLoad
+from ingestion.usage_models import LogObject, PastObjects, RejectedLine, UsageDay, UsageLoad
 from ingestion.usage_taking import settings_for
 
 
@@ -57,32 +57,42 @@ def complete_through(source: Source) -> datetime | None:
 
 
 def log_health() -> list[LogHealth]:
-    """Every log, by name."""
+    """Every log, by name; objects whose rows were forgotten are counted as well."""
     state = LogObject.State
     found = []
-    sources = (
-        Source.objects.filter(log_objects__isnull=False).select_related("connection").distinct()
+    sources = Source.objects.filter(
+        Exists(LogObject.objects.filter(source=OuterRef("pk")))
+        | Exists(PastObjects.objects.filter(source=OuterRef("pk")))
     )
-    for source in sources:
+    for source in sources.select_related("connection"):
         sums = LogObject.objects.filter(source=source).aggregate(
-            loaded_objects=Count("pk", filter=Q(state=state.LOADED)),
-            skipped_objects=Count("pk", filter=Q(state=state.SKIPPED)),
-            rejected_objects=Count("pk", filter=Q(state=state.REJECTED)),
+            loaded=Count("pk", filter=Q(state=state.LOADED)),
+            skipped=Count("pk", filter=Q(state=state.SKIPPED)),
+            refused=Count("pk", filter=Q(state=state.REJECTED)),
             all_lines=Sum("lines"),
             all_duplicates=Sum("duplicates"),
-            rejected_lines=Sum("rejected"),
+            all_rejected=Sum("rejected"),
         )
+        past = PastObjects.objects.filter(source=source).aggregate(
+            loaded=Sum("loaded"),
+            skipped=Sum("skipped"),
+            refused=Sum("refused"),
+            all_lines=Sum("lines"),
+            all_duplicates=Sum("duplicates"),
+            all_rejected=Sum("rejected"),
+        )
+        both = {name: (sums[name] or 0) + (past[name] or 0) for name in past}
         newest = UsageLoad.objects.filter(source=source).order_by("-committed_at").first()
         mark = watermark(source)
         found.append(
             LogHealth(
                 source=source,
-                loaded=sums["loaded_objects"],
-                skipped=sums["skipped_objects"],
-                rejected=sums["rejected_objects"],
-                lines=sums["all_lines"] or 0,
-                duplicates=sums["all_duplicates"] or 0,
-                rejected_lines=sums["rejected_lines"] or 0,
+                loaded=both["loaded"],
+                skipped=both["skipped"],
+                rejected=both["refused"],
+                lines=both["all_lines"],
+                duplicates=both["all_duplicates"],
+                rejected_lines=both["all_rejected"],
                 newest_event=newest_event(source),
                 watermark=mark,
                 complete_through=marks.complete_through(mark),

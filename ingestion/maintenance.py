@@ -17,7 +17,7 @@ from django.db.models import Count
 
 from finops.core.dialect import literal
 from finops.engine import connect, sweep_scratch
-from ingestion import lake, usage_upkeep
+from ingestion import lake, usage_detail, usage_upkeep
 from ingestion.models import LakeFile, Load, Source
 from ingestion.progress import Progress, silent
 from ingestion.store import BucketStore, store
@@ -39,12 +39,15 @@ class Upkeep:
     swept_loads: int
     compacted_files: int
     keys_left: int
+    objects_forgotten: int
+    hours_put_together: int
 
     def __str__(self) -> str:
         return (
             f"{self.purged_loads} old loads removed, {self.swept_loads} abandoned loads and "
             f"{self.swept_files} orphaned files swept, {self.compacted_files} small files put together, "
-            f"{self.keys_left} files of old logs' keys let go."
+            f"{self.keys_left} files of old logs' keys let go, {self.objects_forgotten} old objects of logs "
+            f"kept as digests, {self.hours_put_together} rows of hours put together into days."
         )
 
 
@@ -54,9 +57,12 @@ def upkeep(*, now: datetime, progress: Progress = silent) -> Upkeep:
     purged = purge(before=now - timedelta(days=settings.LOAD_RETENTION_DAYS), now=now)
     progress("compaction", 1, 3)
     compacted = sum(compact(load, now=now) for load in _scattered())
+    compacted += usage_upkeep.put_hours_together(now=now)
     compacted += usage_upkeep.compact_days(now=now)
+    hours = usage_detail.put_hours_together(now=now)
     keys_left = usage_upkeep.let_old_keys_go(now=now)
     usage_upkeep.forget_rejected_lines(now=now)
+    forgotten = usage_upkeep.forget_old_objects(now=now)
     forget_old(now=now)
     progress("sweeping", 2, 3)
     abandoned = sweep_loads(before=now - lake.LEFT_BEHIND)
@@ -66,7 +72,7 @@ def upkeep(*, now: datetime, progress: Progress = silent) -> Upkeep:
     if isinstance(kept, BucketStore):
         kept.trim_copies(settings.CACHE_MAX_BYTES, unused_since=now - timedelta(hours=1))
     progress("sweeping", 3, 3)
-    return Upkeep(purged, swept, abandoned, compacted, keys_left)
+    return Upkeep(purged, swept, abandoned, compacted, keys_left, forgotten, hours)
 
 
 def purge(*, before: datetime, now: datetime) -> int:

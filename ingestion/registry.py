@@ -87,8 +87,14 @@ class UsageSource(Protocol):
     service_provider_name: str
     produces: str
 
-    def discover(self, location: Location, period: date | None) -> Discovery:
-        """The objects at ``location``. Raises ``SourceUnavailableError`` where it cannot be read."""
+    def identity(self, location: Location) -> str:
+        """What its source is called: the same whoever looks at the place."""
+
+    def objects(self, location: Location, since: date | None) -> Iterator[DeliveryRef | Problem]:
+        """The objects at ``location``, one after another; those of days before ``since`` may be left out.
+
+        What names no day is never left out. Raises ``SourceUnavailableError`` where the place cannot be read.
+        """
 
     def read_usage(
         self,

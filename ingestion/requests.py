@@ -28,7 +28,8 @@ def request_load(
         known = ", ".join(Connection.objects.values_list("slug", flat=True)) or "none yet"
         msg = f"There is no connection {slug!r}. Known: {known}; an admin adds them in the admin."
         raise job_table.JobRefusedError(msg)
-    arguments: dict[str, object] = {}
+    # A person expects that everything is looked at; the schedule lists what may be new.
+    arguments: dict[str, object] = {"whole": True}
     if since:
         arguments["since"] = since
     if until:

@@ -212,13 +212,15 @@ def collect(
     since: date | None = None,
     until: date | None = None,
     again: bool = False,
+    whole: bool = True,
     progress: Progress = silent,
 ) -> IngestReport:
     """Look at a connection and load what is new, oldest month first.
 
     ``since`` and ``until`` are the first days of the first and the last month that are wanted; ``again``
-    loads also bills that did not change. The connection remembers when it was looked at, and why that failed.
-    Raises ``finops.registry.UnknownPlugin`` where its reader does not exist.
+    loads also bills that did not change; without ``whole`` of a log only what may be new is listed. The
+    connection remembers when it was looked at, and why that failed. Raises ``finops.registry.UnknownPlugin``
+    where its reader does not exist.
     """
     if connection.kind in api_sources():
         api = api_sources()[connection.kind]
@@ -232,7 +234,12 @@ def collect(
         place = location_of(connection.location, endpoint_url=connection.endpoint_url)
         if isinstance(reader, UsageSource):
             outcomes += take_usage(
-                reader, place, again=again, connection=connection, progress=progress
+                reader,
+                place,
+                again=again,
+                whole=whole,
+                connection=connection,
+                progress=progress,
             )
         elif isinstance(reader, TokenSource):
             outcomes += take_places_tokens(

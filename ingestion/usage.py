@@ -14,6 +14,7 @@ from ingestion import usage_lake
 from ingestion.core.logpush import BatchReading, DayKey, LogSettings, ObjectReading
 from ingestion.core.usage import METRICS
 from ingestion.core.watermark import keys_may_go
+from ingestion.log_objects import TakenObjects
 from ingestion.models import Source
 from ingestion.store import store
 from ingestion.usage_models import (
@@ -101,10 +102,8 @@ def state_of(reading: ObjectReading) -> tuple[str, str]:
 
 
 def _taken(source: Source, reading: BatchReading) -> bool:
-    marks = {(one.key, one.mark) for one in reading.objects}
-    rows = LogObject.objects.filter(source=source, key__in=[key for key, _ in marks])
-    rows = rows.exclude(state=LogObject.State.REJECTED)
-    return any((row.key, row.mark) in marks for row in rows)
+    marks = [(one.key, one.mark) for one in reading.objects]
+    return bool(TakenObjects(source).taken(marks, again=True))
 
 
 def _is_there(row: LogObject) -> bool:

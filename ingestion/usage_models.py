@@ -82,6 +82,10 @@ class UsageFile(models.Model):
     path = models.CharField(max_length=500, unique=True, help_text="Below the lake's root.")
     rows = models.PositiveBigIntegerField()
     bytes = models.PositiveBigIntegerField()
+    is_daily = models.BooleanField(
+        default=False,
+        help_text="Whether hours and paths of its day were put together: USAGE_DETAIL_DAYS went by.",
+    )
     left_at = models.DateTimeField(
         null=True,
         blank=True,
@@ -134,6 +138,61 @@ class LogObject(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source.slug} {self.key}"
+
+
+class PastObjects(models.Model):
+    """The objects of a log whose keys name one day, kept as digests and sums once their rows were forgotten."""
+
+    source = models.ForeignKey(
+        "ingestion.Source", on_delete=models.PROTECT, related_name="past_objects"
+    )
+    named_day = models.CharField(
+        max_length=10, blank=True, help_text="YYYY-MM-DD; empty: their keys name no day."
+    )
+    digests = models.BinaryField(
+        help_text="16 bytes for each object, of its key and mark (ingestion/log_objects.py)."
+    )
+    loaded = models.PositiveBigIntegerField(default=0)
+    skipped = models.PositiveBigIntegerField(default=0)
+    refused = models.PositiveBigIntegerField(default=0)
+    lines = models.PositiveBigIntegerField(default=0)
+    duplicates = models.PositiveBigIntegerField(default=0)
+    rejected = models.PositiveBigIntegerField(default=0, help_text="Lines put aside.")
+
+    class Meta:
+        ordering = ["source", "named_day"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source", "named_day"], name="one_row_of_past_objects_per_day"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source.slug} {self.named_day or 'no day'}"
+
+
+class LogLook(models.Model):
+    """When the whole place of a log was listed, and what between two such looks must be listed."""
+
+    source = models.OneToOneField(
+        "ingestion.Source", on_delete=models.CASCADE, related_name="log_look"
+    )
+    whole_at = models.DateTimeField(
+        null=True, blank=True, help_text="When everything at its place was last listed (UTC)."
+    )
+    newest_event = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="The newest event when the last look ended (UTC), never later than its begin.",
+    )
+    left_from = models.DateField(
+        null=True,
+        blank=True,
+        help_text="The first day of an object that could not be read at the last look: listed again.",
+    )
+
+    def __str__(self) -> str:
+        return f"{self.source.slug} {self.whole_at}"
 
 
 class RejectedLine(models.Model):

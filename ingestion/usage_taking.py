@@ -12,18 +12,26 @@ from django.db import DataError
 
 from finops import clock
 from finops.logs import redact
-from ingestion import usage_lake
+from ingestion import log_objects, usage_lake
 from ingestion.bookkeeping import Outcome
 from ingestion.core.delivery import DeliveryRef, Problem
 from ingestion.core.logpush import BatchReading, LogSettings, ObjectReading
 from ingestion.core.logpush_lines import Bounds
 from ingestion.locations.base import Location, SourceUnavailableError
+from ingestion.log_objects import TakenObjects
 from ingestion.models import Connection, Source
 from ingestion.progress import Progress, silent
 from ingestion.registry import UsageSource
 from ingestion.taking import source_of
 from ingestion.unpacking import Slots
-from ingestion.usage import OvertakenError, closed_days, commit_usage, loads_of, state_of
+from ingestion.usage import (
+    OvertakenError,
+    closed_days,
+    commit_usage,
+    loads_of,
+    newest_event,
+    state_of,
+)
 from ingestion.usage_models import LogObject, LogpushSettings, UsageLoad
 
 logger = logging.getLogger(__name__)
@@ -32,6 +40,7 @@ MOST_OBJECTS = 400
 MOST_BYTES = 80 << 20
 """Of a batch, as delivered: about a million lines. One object may be larger."""
 TRIES = 5
+_LISTED_AT_ONCE = 500
 FORWARD = timedelta(minutes=10)
 """How far a clock may run ahead of ours before an event lies in the future."""
 
@@ -41,28 +50,36 @@ def take_usage(
     location: Location,
     *,
     again: bool = False,
+    whole: bool = True,
     connection: Connection | None = None,
     progress: Progress = silent,
 ) -> list[Outcome]:
     """Take what is new at ``location``; ``again`` reads also objects that were rejected before.
 
-    Whatever is wrong with an object becomes its state and does not stop the others; one that cannot be read
-    now is left to the next look. Where the place gives way, what was taken by then stays. Raises
+    Without ``whole`` only what may be new is listed, but once a day everything (``log_objects.since``). Whatever
+    is wrong with an object becomes its state and does not stop the others; one that cannot be read now is left
+    to the next look. Where the place gives way, what was taken by then stays. Raises
     ``SourceUnavailableError`` where the place cannot be listed.
     """
-    found = reader.discover(location, None)
+    began = clock.now()
+    known = Source.objects.filter(kind=reader.id, identity=reader.identity(location)).first()
+    kept = timedelta(hours=settings_for(known).keys_hours) if known else timedelta()
+    since = None if whole else log_objects.since(known, kept=kept, now=began)
+    found = _Listing(reader, known)
+    for some in _chunks(reader.objects(location, since)):
+        found.take(some, again=again)
     outcomes = [_failed(problem) for problem in found.problems]
-    if not found.deliveries:
-        return outcomes
-    source = source_of(reader, found.deliveries[0])
+    source = found.source
+    if source is None or (not found.count and (found.problems or since is None)):
+        nothing = Problem(f"{location.text}: no log object is there.")
+        return outcomes or [_failed(nothing)]
     if connection and source.connection_id != connection.pk:
         Source.objects.filter(pk=source.pk).update(connection=connection)
         source.connection = connection
-    fresh = _new(source, found.deliveries, again=again)
-    total, done = sum(ref.files[0].size for ref in fresh), 0
+    total, done = sum(ref.files[0].size for ref in found.new), 0
     slots = Slots()
     try:
-        for batch in _batches(fresh):
+        for batch in _batches(found.new):
 
             def advance(count: int) -> None:
                 nonlocal done
@@ -73,14 +90,48 @@ def take_usage(
             outcomes += take(batch, again=again)
     except SourceUnavailableError as error:
         outcomes.append(_failed(Problem(str(error))))
+    else:
+        log_objects.note_look(
+            source,
+            began=began,
+            was_whole=since is None,
+            newest=newest_event(source),
+            left=TakenObjects(source).new(found.new),
+        )
     finally:
         slots.close()
     if not outcomes:
         sentence = "Every object was taken before; nothing changed."
-        outcomes.append(
-            Outcome(found.deliveries[0].identity, "unchanged", source.slug, sentence=sentence)
-        )
+        outcomes.append(Outcome(source.identity, "unchanged", source.slug, sentence=sentence))
     return outcomes
+
+
+class _Listing:
+    """What a look finds: of the objects only those are kept that are new."""
+
+    def __init__(self, reader: UsageSource, source: Source | None) -> None:
+        self._reader = reader
+        self.source = source
+        self._taken = TakenObjects(source) if source else None
+        self.problems: list[Problem] = []
+        self.new: list[DeliveryRef] = []
+        self.count = 0
+
+    def take(self, found: Sequence[DeliveryRef | Problem], *, again: bool) -> None:
+        self.problems += [one for one in found if isinstance(one, Problem)]
+        refs = [one for one in found if isinstance(one, DeliveryRef)]
+        if not refs:
+            return
+        self.count += len(refs)
+        if self._taken is None:
+            self.source = source_of(self._reader, refs[0])
+            self._taken = TakenObjects(self.source)
+        self.new += self._taken.new(refs, again=again)
+
+
+def _chunks(found: Iterator[DeliveryRef | Problem]) -> Iterator[list[DeliveryRef | Problem]]:
+    while some := list(islice(found, _LISTED_AT_ONCE)):
+        yield some
 
 
 def settings_for(source: Source) -> LogSettings:
@@ -102,19 +153,6 @@ def settings_for(source: Source) -> LogSettings:
 
 def _failed(problem: Problem) -> Outcome:
     return Outcome(key="", status="failed", sentence=redact(problem.sentence))
-
-
-def _new(source: Source, refs: Sequence[DeliveryRef], *, again: bool) -> list[DeliveryRef]:
-    """Those of which no row says what became of them."""
-    found: list[DeliveryRef] = []
-    waiting = iter(refs)
-    while some := list(islice(waiting, 500)):
-        rows = LogObject.objects.filter(source=source, key__in=[ref.key for ref in some])
-        if again:
-            rows = rows.exclude(state=LogObject.State.REJECTED)
-        known = set(rows.values_list("key", "mark"))
-        found += [ref for ref in some if (ref.key, ref.mark) not in known]
-    return found
 
 
 def _batches(refs: Sequence[DeliveryRef]) -> Iterator[list[DeliveryRef]]:
@@ -148,7 +186,7 @@ def _take_batch(
     for _ in range(TRIES):
         load = UsageLoad(source=source, mode=UsageLoad.Mode.APPEND, started_at=clock.now())
         before = loads_of(source)
-        batch = _new(source, batch, again=again)
+        batch = TakenObjects(source).new(batch, again=again)
         if not batch:
             return []
         settings = settings_for(source)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 import uuid
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
+from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Count
 
 from finops.core.dialect import literal
 from finops.engine import connect
-from ingestion import usage_lake
+from ingestion import log_objects, usage_lake
 from ingestion.core.logpush import WrittenFile
+from ingestion.core.path_prefix import OTHER
 from ingestion.models import Source
 from ingestion.store import store
 from ingestion.usage import closed_days, let_keys_go
+from ingestion.usage_detail import first_detailed_day
 from ingestion.usage_models import RejectedLine, UsageFile, UsageLoad
 from ingestion.usage_taking import settings_for
 
@@ -23,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 QUIET = timedelta(days=1)
 """After this time since its last file a day's facts are put together."""
+_WITHOUT_PATH = f"CASE WHEN path_prefix = '' THEN '' ELSE {literal(OTHER)} END"
 
 
 def let_old_keys_go(*, now: datetime) -> int:
@@ -37,8 +41,7 @@ def let_old_keys_go(*, now: datetime) -> int:
 def forget_rejected_lines(*, now: datetime) -> int:
     """Forget the lines put aside before the end of the newest day whose keys are gone; how many there were.
 
-    Their number stays with their object. An object stays as long as its source: it may still lie at its place, and
-    without its row it would be read again.
+    Their number stays with their object, and then with the sums of its day.
     """
     count = 0
     for source in Source.objects.filter(log_days__keys_left_at__isnull=False).distinct():
@@ -46,6 +49,26 @@ def forget_rejected_lines(*, now: datetime) -> int:
         old = RejectedLine.objects.filter(log_object__source=source, log_object__taken_at__lt=end)
         count += old.delete()[0]
     return count
+
+
+def forget_old_objects(*, now: datetime) -> int:
+    """Keep digests for rows of objects that were taken ``LOG_OBJECT_DAYS`` ago; how many there were."""
+    before = now - timedelta(days=settings.LOG_OBJECT_DAYS)
+    return sum(
+        log_objects.forget_old(
+            source=source,
+            kept=timedelta(hours=settings_for(source).keys_hours),
+            before=before,
+        )
+        for source in Source.objects.filter(log_look__isnull=False)
+    )
+
+
+def put_hours_together(*, now: datetime) -> int:
+    """Of days older than ``USAGE_DETAIL_DAYS`` keep facts by day and host alone; how many files there were."""
+    rows = _facts().filter(day__lt=first_detailed_day(now), is_daily=False).order_by()
+    days = list(rows.values_list("load__source", "day").distinct())
+    return sum(compact_day(source, day, now=now, daily=True) for source, day in days)
 
 
 def compact_days(*, now: datetime) -> int:
@@ -61,28 +84,31 @@ def compact_days(*, now: datetime) -> int:
     return sum(compact_day(row["load__source"], row["day"], now=now) for row in rows)
 
 
-def compact_day(source_id: int, day: date, *, now: datetime) -> int:
+def compact_day(source_id: int, day: date, *, now: datetime, daily: bool = False) -> int:
     """Put a day's files of facts together, equal facts into one; how many files there were.
 
-    Nothing changes where the day's files are others by then. Raises ``RuntimeError`` where the new file does
-    not hold what the old ones did.
+    ``daily`` makes one of its hours, and of the paths of a host: sums by host, status and script hold. Nothing
+    changes where the day's files are others by then. Raises ``RuntimeError`` where the new file does not hold
+    what the old ones did.
     """
     source = Source.objects.get(pk=source_id)
     old = list(_facts().filter(load__source=source, day=day).select_related("load"))
-    if len(old) < 2:
+    if len(old) < (1 if daily else 2):
         return 0
     kept = store()
     paths = ", ".join(literal(str(kept.here(file.path, file.bytes))) for file in old)
     target = usage_lake.place_of(source, uuid.uuid4(), UsageFile.Kind.FACTS, day)
+    hour = "CAST(CAST(hour AS DATE) AS TIMESTAMP)" if daily else "hour"
     with connect() as engine:
         engine.execute(
-            "COPY (SELECT * REPLACE (CAST(sum(quantity) AS DECIMAL(38,18)) AS quantity) FROM "
+            f"COPY (SELECT * REPLACE ({hour} AS hour, {_WITHOUT_PATH if daily else 'path_prefix'} AS path_prefix, "
+            "CAST(sum(quantity) AS DECIMAL(38,18)) AS quantity) FROM "
             f"read_parquet([{paths}], hive_partitioning=false) GROUP BY ALL) "
             f"TO {literal(str(target))} (FORMAT parquet, COMPRESSION zstd)"
         )
         before, after = (
             engine.execute(
-                "SELECT hour, metric, is_sampled, sum(quantity) FROM "
+                f"SELECT {hour}, metric, zone, host, is_sampled, sum(quantity) FROM "
                 f"read_parquet([{files}], hive_partitioning=false) GROUP BY ALL ORDER BY ALL"
             ).fetchall()
             for files in (paths, literal(str(target)))
@@ -108,6 +134,9 @@ def compact_day(source_id: int, day: date, *, now: datetime) -> int:
             int(counted[0]),
         ),
     )
+    if daily:
+        entry.is_daily = True
+        entry.first_hour = entry.last_hour = datetime.combine(day, time(), UTC)
     kept.keep([entry.path])
     with transaction.atomic():
         Source.objects.select_for_update().get(pk=source.pk)

@@ -16,7 +16,7 @@ from ingestion.services import collect
 
 
 class Collect:
-    """``arguments``: ``since`` and ``until`` (months as YYYY-MM) and ``again``; all may be missing."""
+    """``arguments``: ``since`` and ``until`` (months as YYYY-MM), ``again`` and ``whole``; all may be missing."""
 
     id = "collect"
     title = "Load"
@@ -46,6 +46,7 @@ class Collect:
             since=since,
             until=until,
             again=bool(arguments.get("again")),
+            whole=bool(arguments.get("whole")),
             progress=report,
         )
         by_status = {

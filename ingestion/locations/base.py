@@ -12,6 +12,8 @@ from ingestion.core.delivery import SourceError
 
 Advance = Callable[[int], None]
 """Told how many more bytes have come."""
+Passed = Callable[[str], bool]
+"""Told a folder (relative to the place, ``a/b``): whether the listing passes it by with all that is below."""
 
 
 class SourceUnavailableError(SourceError):
@@ -42,8 +44,11 @@ class Location(Protocol):
     is_overwritten_by_hand: bool
     """Whether a person may mend a file in place, so that a manifest alone does not tell of changes."""
 
-    def entries(self, *, deep: bool = True) -> Iterator[Entry]:
-        """Every file at or below the place, in order of key. Raises ``SourceUnavailableError``."""
+    def entries(self, *, deep: bool = True, passed: Passed | None = None) -> Iterator[Entry]:
+        """Every file at or below the place, in order of key; none in folders that are ``passed`` by.
+
+        Raises ``SourceUnavailableError``.
+        """
 
     def entry(self, key: str) -> Entry | None:
         """The file as it is now, or ``None`` where there is none. Raises ``SourceUnavailableError``."""

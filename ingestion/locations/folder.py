@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from ingestion.core.delivery import SourceError
-from ingestion.locations.base import Advance, ChangedUnderneathError, Entry, SourceUnavailableError
+from ingestion.locations.base import (
+    Advance,
+    ChangedUnderneathError,
+    Entry,
+    Passed,
+    SourceUnavailableError,
+)
 
 
 class FolderLocation:
@@ -20,7 +27,7 @@ class FolderLocation:
         self._only = path.name if path.is_file() else ""
         self._root = path.parent if self._only else path
 
-    def entries(self, *, deep: bool = True) -> Iterator[Entry]:
+    def entries(self, *, deep: bool = True, passed: Passed | None = None) -> Iterator[Entry]:
         """Regular files, in order of path; the one file where the place is a file."""
         if self._only:
             yield self._entry(self._root / self._only)
@@ -29,12 +36,23 @@ class FolderLocation:
             msg = f"{self.text}: there is no such folder."
             raise SourceUnavailableError(msg)
         try:
-            for path in sorted(self._root.rglob("*") if deep else self._root.iterdir()):
+            if passed is None:
+                found = self._root.rglob("*") if deep else self._root.iterdir()
+            else:
+                found = self._beside(passed)
+            for path in sorted(found):
                 if path.is_file():
                     yield self._entry(path)
         except OSError as error:
             msg = f"{self.text}: the folder cannot be listed ({error.strerror})."
             raise SourceUnavailableError(msg) from None
+
+    def _beside(self, passed: Passed) -> Iterator[Path]:
+        """What lies in folders that are not passed by."""
+        for folder, names, files in os.walk(self._root, onerror=_raised):
+            below = Path(folder).relative_to(self._root)
+            names[:] = [name for name in names if not passed((below / name).as_posix())]
+            yield from (Path(folder, name) for name in files)
 
     def entry(self, key: str) -> Entry | None:
         """The file as it is now."""
@@ -74,3 +92,7 @@ class FolderLocation:
         about = path.stat()
         key = path.relative_to(self._root).as_posix()
         return Entry(key, about.st_size, f"{about.st_size}-{about.st_mtime_ns}")
+
+
+def _raised(error: OSError) -> None:
+    raise error

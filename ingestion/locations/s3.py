@@ -22,6 +22,7 @@ from ingestion.locations.base import (
     Advance,
     ChangedUnderneathError,
     Entry,
+    Passed,
     SourceUnavailableError,
     UnreadableNowError,
 )
@@ -30,6 +31,8 @@ _CHUNK = 4 << 20
 _TRIES = 6
 _MAX_KEY = 1024  # what S3 allows
 _MOST_REMOVED = 1000  # per request, says S3
+_LEVELS = 3
+"""Folders of so many levels may be passed by; what lies deeper is listed whole, without a request a folder."""
 _READING = "s3:ListBucket on the bucket and s3:GetObject on its objects"
 _GONE = {"NoSuchKey", "404", "NotFound"}
 _DENIED = {"AccessDenied", "403", "AllAccessDisabled", "Forbidden"}
@@ -88,17 +91,28 @@ class S3Location:
             ),
         )
 
-    def entries(self, *, deep: bool = True) -> Iterator[Entry]:
+    def entries(self, *, deep: bool = True, passed: Passed | None = None) -> Iterator[Entry]:
         """Every object below the prefix, listed page by page."""
-        options = {"Bucket": self.bucket, "Prefix": self._prefix}
-        if not deep:
-            options["Delimiter"] = "/"
+        levels = _LEVELS if passed and deep else 0
         with self._sentences():
-            for page in self.client.get_paginator("list_objects_v2").paginate(**options):
-                for found in page.get("Contents", ()):
-                    key = found["Key"].removeprefix(self._prefix)
-                    if key and not key.endswith("/"):
-                        yield Entry(key, int(found["Size"]), found["ETag"])
+            yield from self._below("", deep=deep, levels=levels, passed=passed or (lambda _: False))
+
+    def _below(self, folder: str, *, deep: bool, levels: int, passed: Passed) -> Iterator[Entry]:
+        """The objects of a folder; of its first ``levels`` levels each folder is asked for."""
+        options = {"Bucket": self.bucket, "Prefix": self._prefix + folder}
+        if levels or not deep:
+            options["Delimiter"] = "/"
+        for page in self.client.get_paginator("list_objects_v2").paginate(**options):
+            objects = {one["Key"]: one for one in page.get("Contents", ())}
+            folders = [one["Prefix"] for one in page.get("CommonPrefixes", ())] if levels else []
+            for whole in sorted([*objects, *folders]):
+                key = whole.removeprefix(self._prefix)
+                found = objects.get(whole)
+                if found is None:
+                    if not passed(key.rstrip("/")):
+                        yield from self._below(key, deep=deep, levels=levels - 1, passed=passed)
+                elif key and not key.endswith("/"):
+                    yield Entry(key, int(found["Size"]), found["ETag"])
 
     def entry(self, key: str) -> Entry | None:
         """The object as it is now."""

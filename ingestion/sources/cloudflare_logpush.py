@@ -7,12 +7,13 @@ listing, an object's key with its ETag is its identity, and names say nothing. S
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from ingestion.core.delivery import DeliveryRef, Discovery, Problem, SourceFile
+from ingestion.core.delivery import DeliveryRef, Problem, SourceFile
+from ingestion.core.log_days import day_of_folder, day_of_key
 from ingestion.core.logpush import BatchReading, LogSettings
 from ingestion.core.logpush_lines import Bounds
 from ingestion.core.object_keys import problem_with
@@ -33,23 +34,25 @@ class CloudflareLogpush:
     expected_every_hours = 2
     """Objects come each minute: an hour without any beyond the watermark's own hour is late."""
 
-    def discover(self, location: Location, period: date | None) -> Discovery:
-        """Each object is one delivery. Logs have no billing period, so ``period`` is refused."""
-        if period:
-            return Discovery((), (Problem("Logs have no billing period: leave --period out."),))
-        identity = _identity(location)
-        refs, problems = [], []
-        for entry in location.entries():
+    @staticmethod
+    def identity(location: Location) -> str:
+        """The destination that the job writes to: it is the same whoever looks at it."""
+        if location.text.startswith("s3://"):
+            return location.text.rstrip("/")[-300:]
+        path = Path(location.text).resolve()
+        return str(path.parent if path.is_file() else path)[-300:]
+
+    def objects(self, location: Location, since: date | None) -> Iterator[DeliveryRef | Problem]:
+        """Each object is one delivery; none whose key names a day before ``since``, nor is its folder listed."""
+        identity = self.identity(location)
+        for entry in location.entries(passed=partial(_is_before, since) if since else None):
             name = PurePosixPath(entry.key).name
             if name.startswith((_OWNERSHIP, ".")):
                 continue
             if problem := problem_with(entry.key):
-                problems.append(Problem(problem))
-            else:
-                refs.append(_reference(identity, entry))
-        if not refs and not problems:
-            problems.append(Problem(f"{location.text}: no log object is there."))
-        return Discovery(tuple(refs), tuple(problems))
+                yield Problem(problem)
+            elif not since or (day_of_key(entry.key) or since) >= since:
+                yield _reference(identity, entry)
 
     def read_usage(
         self,
@@ -75,18 +78,15 @@ class CloudflareLogpush:
         )
 
 
-def _identity(location: Location) -> str:
-    """The destination that the job writes to: it is the same whoever looks at it."""
-    if location.text.startswith("s3://"):
-        return location.text.rstrip("/")
-    path = Path(location.text).resolve()
-    return str(path.parent if path.is_file() else path)
+def _is_before(since: date, folder: str) -> bool:
+    day = day_of_folder(folder)
+    return day is not None and day < since
 
 
 def _reference(identity: str, entry: Entry) -> DeliveryRef:
     return DeliveryRef(
         kind=CloudflareLogpush.id,
-        identity=identity[-300:],
+        identity=identity,
         source_slug="cloudflare-logpush",
         source_name="Cloudflare Logpush",
         key=entry.key,

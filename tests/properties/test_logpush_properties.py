@@ -23,7 +23,7 @@ from ingestion import usage_taking
 from ingestion.core.logpush_lines import Bounds, LineError, sound_line
 from ingestion.core.path_prefix import MASK, path_prefix
 from ingestion.models import Source
-from ingestion.usage_models import LogDay, LogObject, UsageDay, UsageLoad
+from ingestion.usage_models import LogDay, LogObject, PastObjects, UsageDay, UsageLoad
 from tests.log_objects import START, facts, request, take, write
 
 lines = st.builds(
@@ -59,7 +59,7 @@ def one_of_each(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def clear() -> None:
-    for model in (LogObject, LogDay, UsageDay, UsageLoad, Source):
+    for model in (LogObject, PastObjects, LogDay, UsageDay, UsageLoad, Source):
         model.objects.all().delete()
     shutil.rmtree(settings.LAKE_DIR, ignore_errors=True)
     settings.LAKE_DIR.mkdir()

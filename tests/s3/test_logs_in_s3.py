@@ -99,3 +99,28 @@ def test_no_copy_of_an_object_has_a_name_or_stays(store, connection, settings, m
     assert total("requests") == 1
     assert named == [[]]
     assert not [file for file in settings.CACHE_DIR.rglob("*") if file.is_file()]
+
+
+def test_a_look_between_asks_for_no_folder_of_an_old_day(store, proxy, connection, tmp_path):
+    for day in range(20, 30):
+        seconds = (day - 20) * 86_400
+        for zone in ("", "zone/"):
+            write(tmp_path / "logs", f"{zone}202604{day}/a.log.gz", request(day, seconds=seconds))
+    write(tmp_path / "logs", "odd/place/of/a/person/b.log.gz", request(99))
+    store.fill(tmp_path / "logs", "http/")
+    Connection.objects.update(endpoint_url=proxy.url)
+    connection.refresh_from_db()
+    collect(connection=connection)
+    assert total("requests") == 11
+    asked = len(proxy.asked)
+    write(tmp_path / "late", "20260429/c.log.gz", request(100))
+    write(tmp_path / "late", "20260420/old.log.gz", request(101))
+    write(tmp_path / "late", "odd/place/of/a/person/d.log.gz", request(102))
+    store.fill(tmp_path / "late", "http/")
+    collect(connection=connection, whole=False)
+    assert total("requests") == 13
+    lists = [path for _, path, _ in proxy.asked[asked:] if "list-type" in path]
+    assert not [path for path in lists if "20260420" in path]
+    assert len(lists) == 2 + 2 * 4 + 3, "place, zone, four days of each, three levels of odd"
+    collect(connection=connection)
+    assert total("requests") == 14
