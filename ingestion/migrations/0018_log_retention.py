@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("ingestion", "0014_invoices"),
+        ("ingestion", "0017_late_estimates"),
     ]
 
     operations = [
