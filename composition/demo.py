@@ -26,7 +26,7 @@ from django.core.management import call_command
 
 from composition import demo_usage
 from finops import clock
-from ingestion.core.lateness import EXPECTED_HOURS
+from ingestion.core.lateness import DAILY_HOURS
 from ingestion.core.pricing import Tier
 from ingestion.core.tsa_contract import Contract
 from ingestion.estimating import estimate
@@ -223,8 +223,8 @@ def expect_by_day() -> None:
     As an admin would set it; a log that is written all the time keeps the shorter hours of its reader.
     """
     kinds = ("cloudflare_logpush", "tsa_responses")
-    Source.objects.filter(kind__in=kinds, expected_every_hours__lt=EXPECTED_HOURS).update(
-        expected_every_hours=EXPECTED_HOURS
+    Source.objects.filter(kind__in=kinds, expected_every_hours__lt=DAILY_HOURS).update(
+        expected_every_hours=DAILY_HOURS
     )
 
 

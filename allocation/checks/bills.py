@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from datetime import date, timedelta
 
 from django.conf import settings
@@ -79,7 +80,9 @@ class Bills:
         )
 
 
-def _loads(month: date, expected: set[object]) -> tuple[dict[object, Load], dict[str, list[Load]]]:
+def _loads(
+    month: date, expected: Collection[int]
+) -> tuple[dict[object, Load], dict[str, list[Load]]]:
     """The month's loads of the ``expected`` sources, and those of invoices by supplier.
 
     Each settled invoice is a source of its own: what is expected is an invoice of the supplier.

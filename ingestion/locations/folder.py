@@ -36,6 +36,7 @@ class FolderLocation:
             msg = f"{self.text}: there is no such folder."
             raise SourceUnavailableError(msg)
         try:
+            found: Iterator[Path]
             if passed is None:
                 found = self._root.rglob("*") if deep else self._root.iterdir()
             else:
