@@ -66,11 +66,13 @@ def bare_duckdb(folder: Path) -> None:
     """Every value of the same fields read once, and nothing made of it."""
     import duckdb
 
+    from ingestion.core.cache_said import HEADERS
     from ingestion.core.logpush_lines import FIELDS, NESTED
 
+    names = (*FIELDS, NESTED, HEADERS)
     paths = ", ".join(f"'{path}'" for path in sorted(folder.rglob("*.log.gz")))
-    columns = ", ".join(f"{name}: 'VARCHAR'" for name in (*FIELDS, NESTED))
-    counts = ", ".join(f"count({name})" for name in (*FIELDS, NESTED))
+    columns = ", ".join(f"{name}: 'VARCHAR'" for name in names)
+    counts = ", ".join(f"count({name})" for name in names)
     began, worked = time.perf_counter(), _processor()
     duckdb.connect().execute(
         f"SELECT {counts} FROM read_json([{paths}], format='newline_delimited', columns={{{columns}}})"

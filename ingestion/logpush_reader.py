@@ -181,11 +181,9 @@ class _Batch:
             return set()
         before = len(self._tables)
         paths = {number: unpacked.path for number, unpacked in files.items()}
-        try:
-            self._insert(sql.source(paths))
-        except Exception as error:
-            if type(error).__module__.partition(".")[0] not in {"duckdb", "_duckdb"}:
-                raise
+        if not any(
+            self._inserted(sql.source(paths, is_forgiving=forgiving)) for forgiving in (False, True)
+        ):
             return set(files)
         if self._one(f"SELECT count(inner_json) FROM {self._tables[-1]}"):
             self._insert(sql.merged_source(files))
@@ -200,6 +198,16 @@ class _Batch:
         for table in tables if bad else ():
             self._engine.execute(f"DELETE FROM {table} WHERE {sql.among(bad)}")
         return bad
+
+    def _inserted(self, rows: str) -> bool:
+        """Whether the engine can read these rows; then they are among ``lines``."""
+        try:
+            self._insert(rows)
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] not in {"duckdb", "_duckdb"}:
+                raise
+            return False
+        return True
 
     def _insert(self, rows: str) -> None:
         table = f"lines_{len(self._tables)}"
