@@ -10,8 +10,7 @@ from functools import partial
 from itertools import chain
 from typing import Any, TypeVar
 
-from django.db.models import DateField, F, Model, Q, QuerySet, Sum
-from django.db.models.functions import TruncMonth
+from django.db.models import F, Model, Q, QuerySet, Sum
 
 from allocation import past, reported
 from allocation.below_line import below_the_line, without_non_production
@@ -45,6 +44,7 @@ from allocation.models import (
 from finops.core.amounts import ZERO
 from finops.core.focus import CostKind
 from finops.core.periods import Window, month_text
+from finops.expressions import MonthText
 from finops.models import Tenant
 from ingestion.selectors import is_bill
 
@@ -363,14 +363,14 @@ def _grouped(rows: Any, granularity: Granularity | None, when: str, keys: list[s
         # A constant column keeps the grouping where there is no other key.
         return rows.values(*keys) if keys else rows.values("currency")
     if granularity == "month" and when == "day":
-        return rows.annotate(column=TruncMonth("day", output_field=DateField())).values(
-            "column", *keys
-        )
+        return rows.annotate(column=MonthText("day")).values("column", *keys)
     return rows.annotate(column=F(when)).values("column", *keys)
 
 
 def _column_key(value: Any, granularity: Granularity | None) -> str:
     if value is None:
         return ""
+    if isinstance(value, str):
+        return value
     day: date = value
     return day.isoformat() if granularity == "day" else month_text(day)

@@ -126,7 +126,7 @@ class PnlDay(PnlRow):
 
     class Meta(PnlRow.Meta):
         indexes = [
-            models.Index(fields=["day"], name="pnl_day_day"),
+            models.Index(fields=["billing_currency", "day"], name="pnl_day_currency"),
             models.Index(fields=["tenant", "day"], name="pnl_day_tenant"),
             models.Index(fields=["load"], name="pnl_day_load"),
         ]
@@ -142,7 +142,7 @@ class PnlMonth(PnlRow):
 
     class Meta(PnlRow.Meta):
         indexes = [
-            models.Index(fields=["month"], name="pnl_month_month"),
+            models.Index(fields=["billing_currency", "month"], name="pnl_month_currency"),
             models.Index(fields=["tenant", "month"], name="pnl_month_tenant"),
             models.Index(fields=["load"], name="pnl_month_load"),
         ]
