@@ -106,7 +106,7 @@ def test_a_supplier_bills_by_any_of_its_invoices_also_by_one_that_was_paid_apart
     assert (found.state, found.figure) == (CheckState.OK, "1 of 1 final")
     assert month_statuses(MAY.date()).keys() == {("invoices-tsa-settled-1", APRIL)}
     may = Bills().look(replace(ASKED, month=date(2026, 5, 1)))
-    assert may.details == ("TSA invoices: no bill for 2026-05 has come.",)
+    assert may.details == ("TSA: no invoice for 2026-05 has come; it is expected by 11 Jun 2026.",)
 
 
 def invoice(number: str, amount: str, settled: str = "") -> None:

@@ -215,5 +215,5 @@ def test_the_page_takes_as_many_queries_for_many_rows_as_for_few(
 ):
     for query in ("?period=2026-03", "?period=2026-04"):
         page(closed, query)
-        with django_assert_max_num_queries(70):
+        with django_assert_max_num_queries(95):
             page(closed, query)

@@ -176,7 +176,7 @@ def test_a_backfill_names_its_months(erin):
     )
     assert "loads bills from 2026-01 to 2026-03." in said
     job = Job.objects.get()
-    assert job.arguments == {"since": "2026-01", "until": "2026-03", "again": True}
+    assert job.arguments == {"since": "2026-01", "until": "2026-03", "again": True, "whole": True}
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,12 @@ def test_a_delivery_with_rejects_is_read_again_from_its_connection(erin, tmp_pat
     assert "Read again" in text(erin, f"{url}rejects/")
     assert "again." in words_after(erin, f"{url}again/")
     job = Job.objects.get()
-    assert job.arguments == {"since": "2026-04", "until": "2026-04", "again": True}
+    assert job.arguments == {
+        "since": "2026-04",
+        "until": "2026-04",
+        "again": True,
+        "whole": True,
+    }
     from finops.runner import Runner
 
     assert Runner(worker="here:1").work_one()
