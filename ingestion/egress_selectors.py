@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -41,6 +41,7 @@ class PathEgress:
     """One host and path prefix: bytes from the origin and to eyeballs, what both cost, and the hit ratio.
 
     ``costs`` is by currency; empty together with ``is_priced`` false where the origin's bytes have no price.
+    ``origin`` is where the host's files lie, ``None`` where nobody said so.
     """
 
     host: str
@@ -51,14 +52,19 @@ class PathEgress:
     is_priced: bool
     hit: Decimal | None
     is_sampled: bool
+    origin: OriginKind | None
 
 
 @dataclass(frozen=True)
 class Egress:
-    """A window's egress, the most bytes from origins first, and sentences on what has no price."""
+    """A window's egress, the most bytes from origins first, and sentences on what has no price.
+
+    ``logged`` is from the first to the last UTC day of the window that a log tells of; ``None`` without any.
+    """
 
     rows: tuple[PathEgress, ...]
     unpriced: tuple[str, ...]
+    logged: Window | None = None
 
 
 def egress(window: Window, *, most_paths: int) -> Egress:
@@ -73,11 +79,13 @@ def egress(window: Window, *, most_paths: int) -> Egress:
         )
         lines += priced
         unpriced += unknown
-    return Egress(_rows(found, lines, unpriced), _sentences(unpriced))
+    days = [day for row in found for day in row[-2:]]
+    logged = Window(min(days), max(days) + timedelta(days=1)) if days else None
+    return Egress(_rows(found, lines, unpriced), _sentences(unpriced), logged)
 
 
 def _facts(window: Window, most_paths: int) -> list[tuple[Any, ...]]:
-    """Month, metric, host, path, cache status (of requests), quantity, whether sampled."""
+    """Month, metric, host, path, cache status (of requests), quantity, whether sampled, first and last day."""
     start, end = (datetime.combine(day, time(), UTC) for day in (window.start, window.end))
     files = usage_lake.files(UsageFile.Kind.FACTS, first=start, last=end)
     if not files:
@@ -89,7 +97,8 @@ def _facts(window: Window, most_paths: int) -> list[tuple[Any, ...]]:
             WITH facts AS (
                 SELECT CAST(date_trunc('month', hour) AS DATE) AS month, metric, host, path_prefix,
                        CASE WHEN metric = 'cache_requests' THEN cache_status ELSE '' END AS status,
-                       CAST(sum(quantity) AS DECIMAL(38,18)) AS quantity, bool_or(is_sampled) AS is_sampled
+                       CAST(sum(quantity) AS DECIMAL(38,18)) AS quantity, bool_or(is_sampled) AS is_sampled,
+                       CAST(min(hour) AS DATE) AS first_day, CAST(max(hour) AS DATE) AS last_day
                 FROM read_parquet([{listed}], hive_partitioning=false)
                 WHERE metric IN ({", ".join(map(literal, _METRICS))})
                       AND hour >= TIMESTAMP {literal(f"{start:%Y-%m-%d}")}
@@ -104,7 +113,7 @@ def _facts(window: Window, most_paths: int) -> list[tuple[Any, ...]]:
             )
             SELECT month, metric, host,
                    CASE WHEN place <= {int(most_paths)} THEN path_prefix ELSE 'other' END AS path, status,
-                   CAST(sum(quantity) AS DECIMAL(38,18)), bool_or(is_sampled)
+                   CAST(sum(quantity) AS DECIMAL(38,18)), bool_or(is_sampled), min(first_day), max(last_day)
             FROM facts JOIN places USING (host, path_prefix)
             GROUP BY ALL ORDER BY ALL
             """
@@ -112,7 +121,7 @@ def _facts(window: Window, most_paths: int) -> list[tuple[Any, ...]]:
 
 
 def _fact(row: tuple[Any, ...]) -> UsageFact:
-    month, metric, host, path, _, quantity, is_sampled = row
+    month, metric, host, path, _, quantity, is_sampled, *_days = row
     moment = datetime.combine(month, time(), UTC)
     return UsageFact(moment, metric, quantity, host=host, path_prefix=path, is_sampled=is_sampled)
 
@@ -151,7 +160,7 @@ def _rows(
     sums: dict[tuple[str, str], dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
     statuses: dict[tuple[str, str], dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
     sampled: set[tuple[str, str]] = set()
-    for _, metric, host, path, status, quantity, is_sampled in found:
+    for _, metric, host, path, status, quantity, is_sampled, *_days in found:
         into = statuses if metric == "cache_requests" else sums
         name = status if metric == "cache_requests" else metric
         into[host, path][name] = EXACT.add(into[host, path][name], quantity)
@@ -163,6 +172,8 @@ def _rows(
             of_key = costs[line.key]
             of_key[line.currency] = EXACT.add(of_key[line.currency], line.cost)
     without = {one.key for one in unpriced}
+    places = origin_places()
+    kinds = {host: place.kind if (place := places.find(host)) else None for host, _ in sums}
     rows = [
         PathEgress(
             host=key[0],
@@ -173,6 +184,7 @@ def _rows(
             is_priced=key not in without,
             hit=cache_ratios(statuses[key]).hit,
             is_sampled=key in sampled,
+            origin=kinds.get(key[0]),
         )
         for key in sorted({*sums, *statuses})
     ]

@@ -8,14 +8,17 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from dashboards import numbers
+from dashboards.state import span_text
 from dashboards.tables import Cell, Column, Kind, Row, Table
 from finops.core.amounts import EXACT, ZERO, exact_sum, money_text, to_cents
 
 if TYPE_CHECKING:
+    from finops.core.periods import Window
     from ingestion.egress_selectors import Egress, PathEgress
 
 _GB = 10**9
 _UNPRICED = "its origin has no price"
+_ORIGINS = {"aws": "AWS", "r2": "R2, egress is free", "other": "elsewhere"}
 
 
 def sentence(found: Egress, tenants: Mapping[str, str], span: str) -> str:
@@ -23,7 +26,8 @@ def sentence(found: Egress, tenants: Mapping[str, str], span: str) -> str:
     if not found.rows:
         return f"No log of the edge is loaded for {span}."
     costs = _by_currency(found.rows)
-    size = _gb(exact_sum(row.origin_bytes for row in found.rows))
+    priced = [row for row in found.rows if row.is_priced]
+    size = _gb(exact_sum(row.origin_bytes for row in priced))
     price = " and ".join(money_text(amount, currency) for currency, amount in costs.items())
     text = f"{numbers.grouped(size)} GB left the origins in {span} and cost {price or 'nothing'}"
     by_tenant: dict[str, Decimal] = defaultdict(Decimal)
@@ -34,9 +38,21 @@ def sentence(found: Egress, tenants: Mapping[str, str], span: str) -> str:
         share = numbers.share_of(by_tenant[dearest], sum(by_tenant.values(), ZERO))
         who = dearest or "hosts of nobody"
         text += f"; {who} caused {numbers.percent(share or ZERO)} of it"
-    if found.unpriced:
-        text += f"; {numbers.counted(len(found.unpriced), 'host')} of unknown origin not counted"
+    without = [row for row in found.rows if not row.is_priced]
+    if without:
+        more = _gb(exact_sum(row.origin_bytes for row in without))
+        hosts = numbers.counted(len({row.host for row in without}), "host")
+        text += f"; {numbers.grouped(more)} GB of {hosts} have no price and are not in it"
     return f"{text}."
+
+
+def logged_words(found: Egress, window: Window) -> str:
+    """Which days of the window the figures stand for, where logs do not reach over all of it."""
+    if found.logged is None or found.logged == window:
+        return ""
+    return (
+        f"Logs tell of {span_text(found.logged)}; of the other days of this period none is loaded."
+    )
 
 
 def sampled_words(found: Egress) -> str:
@@ -54,9 +70,10 @@ def egress_table(found: Egress, tenants: Mapping[str, str], currency: str) -> Ta
         Column("tenant", "Tenant"),
         Column("host", "Host"),
         Column("path", "Path"),
-        Column("origin", "From origin", Kind.NUMBER, "GB"),
         Column("cost", "Cost", Kind.MONEY, currency, title="Of both ways, at the month's average"),
+        Column("origin", "From origin", Kind.NUMBER, "GB"),
         Column("edge", "To eyeballs", Kind.NUMBER, "GB"),
+        Column("kind", "Origin", title="Where the host's files lie, as an admin said"),
         Column("hit", "Cache hit", Kind.PERCENT, title="Of the requests that the cache saw"),
     )
     rows = [_row(row, tenants.get(row.host, ""), currency) for row in found.rows]
@@ -76,12 +93,19 @@ def _row(row: PathEgress, tenant: str, currency: str) -> Row:
             Cell(tenant or None, reason="no tenant is known for this host"),
             Cell(row.host or None, reason="the log names no host"),
             Cell(row.path or None, reason="the log names no path"),
-            Cell(_gb(row.origin_bytes)),
             _cost(row, currency),
+            Cell(_gb(row.origin_bytes)),
             Cell(_gb(row.edge_bytes)),
+            _origin(row),
             Cell(reason="the cache saw no request") if row.hit is None else Cell(row.hit),
         )
     )
+
+
+def _origin(row: PathEgress) -> Cell:
+    if row.origin is None:
+        return Cell(reason="nobody said where this host's files lie")
+    return Cell(_ORIGINS[row.origin.value])
 
 
 def _cost(row: PathEgress, currency: str) -> Cell:
@@ -100,8 +124,8 @@ def _totals(rows: Sequence[PathEgress], currency: str) -> tuple[Row, ...]:
     left = EXACT.subtract(total, shown)
     found = []
     if left:
-        blank = (Cell(""), Cell(""), Cell(""))
-        cells = (Cell("Rounding"), Cell(""), *blank[:2], Cell(left, tone="quiet"), *blank[:2])
+        blank = [Cell("")] * 2
+        cells = (Cell("Rounding"), *blank, Cell(left, tone="quiet"), *blank, *blank)
         found.append(Row(cells, "rounding"))
     found.append(
         Row(
@@ -109,9 +133,10 @@ def _totals(rows: Sequence[PathEgress], currency: str) -> tuple[Row, ...]:
                 Cell("Total"),
                 Cell(""),
                 Cell(""),
-                Cell(_gb(exact_sum(row.origin_bytes for row in rows))),
                 Cell(total),
+                Cell(_gb(exact_sum(row.origin_bytes for row in rows))),
                 Cell(_gb(exact_sum(row.edge_bytes for row in rows))),
+                Cell(""),
                 Cell(""),
             ),
             "total",

@@ -37,6 +37,7 @@ def egress_page(request: HttpRequest, state: PageState) -> HttpResponse:
     currency = settings.REPORTING_CURRENCY
     context: dict[str, Any] = {
         "sentence": present.sentence(found, tenants, state.span),
+        "logged": present.logged_words(found, state.window),
         "sampled": present.sampled_words(found),
         "unpriced": found.unpriced,
         "most": _SHOWN,

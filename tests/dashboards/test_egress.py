@@ -42,26 +42,34 @@ def egress(company, tmp_path: Path) -> None:
 
 def test_the_sentence_says_what_it_cost_who_caused_it_and_what_is_not_known(egress, alice):
     page = words(alice, PAGE)
-    assert "6.442 GB left the origins in 20 Apr 2026 and cost 0.09 USD; Acme caused 100.0 %" in page
-    assert "1 host of unknown origin not counted" in page
+    assert "3.221 GB left the origins in 20 Apr 2026 and cost 0.09 USD; Acme caused 100.0 %" in page
+    assert "3.221 GB of 1 host have no price and are not in it" in page
     assert "3.2 GB left the origin of elsewhere.example.net, which has no price" in page
 
 
 def test_rows_have_bytes_money_and_hit_ratio_and_foot(egress, alice):
     rows = {row[1]: row for row in download(alice, PAGE)[1:]}
-    assert rows["acme.assets.example.com"][:7] == [
+    assert rows["acme.assets.example.com"][:8] == [
         "Acme",
         "acme.assets.example.com",
         "/img/logo.png",
-        "1.074",
         "0.09",
         "1.074",
+        "1.074",
+        "AWS",
         "66.7",
     ]
-    assert rows["media.example.com"][4] == "0.00"
-    assert rows["elsewhere.example.net"][4] == ""
+    assert rows["media.example.com"][3] == "0.00"
+    assert rows["media.example.com"][6] == "R2, egress is free"
+    assert rows["elsewhere.example.net"][3] == rows["elsewhere.example.net"][6] == ""
     total = next(row for row in download(alice, PAGE) if row[0] == "Total")
-    assert Decimal(total[4]) == Decimal("0.09")
+    assert Decimal(total[3]) == Decimal("0.09")
+
+
+def test_days_without_a_log_are_said(egress, alice):
+    week = words(alice, "/egress/?from=2026-04-14&to=2026-04-20")
+    assert "Logs tell of 20 Apr 2026; of the other days of this period none is loaded." in week
+    assert "Logs tell of" not in words(alice, PAGE)
 
 
 def test_more_days_than_the_page_holds_are_refused_with_a_sentence(company, alice):
